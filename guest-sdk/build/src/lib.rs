@@ -1,0 +1,1 @@
+//! Builds guest crates into components from a build script.

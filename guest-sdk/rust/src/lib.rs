@@ -1,0 +1,1 @@
+//! Write Perstack skills and Experts in Rust.

@@ -1,0 +1,1 @@
+//! Runs Experts: jobs, runs, steps, events. The crate that programs embed.

@@ -1,0 +1,1 @@
+//! Runs WASI components, each with exactly what it was granted. The only crate that knows wasmtime.

@@ -1,0 +1,1 @@
+//! Skill: keeps the score of games.

@@ -1,0 +1,1 @@
+//! Expert: plays tic-tac-toe and never loses.

@@ -1,0 +1,1 @@
+//! The guests of the test suites, built.

@@ -1,0 +1,1 @@
+//! Guests that the test suites run: one file a case.
