@@ -1,1 +1,32 @@
-//! The words of Perstack: Experts, skills, tools, messages, events, checkpoints, and perstack.toml. No I/O.
+//! The words of Perstack, without I/O: what an Expert, a skill, a tool, a message, an event and a checkpoint are, and
+//! how `perstack.toml` is read.
+//!
+//! Every other crate depends on this one; this one depends on none of them. The traits at which the crates meet are
+//! here too: [`ToolSet`] for skills of every kind, [`StateSource`] for what skills remember.
+
+pub mod config;
+
+mod checkpoint;
+mod event;
+mod id;
+mod job;
+mod limits;
+mod message;
+mod state;
+mod tool;
+mod usage;
+
+pub use checkpoint::{Checkpoint, CheckpointStatus, ErrorInfo, ExpertInfo, Metadata, Step};
+pub use event::{Event, EventBody, InteractiveAnswer, RunEvent, RuntimeEvent, ServerInfo};
+pub use id::{Id, InvalidId};
+pub use job::{Job, JobStatus, RunInput, RunSetting};
+pub use limits::Limits;
+pub use message::{Message, Part};
+pub use state::{
+    OpenState, Scope, StateChange, StateChanges, StateEntries, StateError, StateKey, StateSource, StoredValue,
+};
+pub use tool::{
+    CallContext, CallLog, CallOutcome, Content, Hints, Observation, Observer, ToolCall, ToolDefinition, ToolError,
+    ToolOutput, ToolResult, ToolSet,
+};
+pub use usage::Usage;

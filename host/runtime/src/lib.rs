@@ -1,1 +1,42 @@
-//! Runs Experts: jobs, runs, steps, events. The crate that programs embed.
+//! Runs Experts: jobs, runs, steps, checkpoints and events. The crate that programs embed.
+//!
+//! A [`Project`] says which Experts there are. A [`Runtime`] runs one of them in a workspace, and tells a [`Listener`]
+//! every event:
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! use perstack_runtime::{Project, Request, Runtime, RuntimeConfig};
+//!
+//! let project = Project::discover(std::path::Path::new("."))?.ok_or("no perstack.toml")?;
+//! let runtime = Runtime::new(RuntimeConfig::default())?;
+//! let workspace = perstack_runtime::Workspace::open(std::path::Path::new("."))?;
+//! let request = Request::query("tic-tac-toe", "Let's play!");
+//! let outcome = runtime.run(&project, &workspace, request, |event: &perstack_core::Event| {
+//!     println!("{}", serde_json::to_string(event).unwrap_or_default());
+//! });
+//! println!("{:?}", outcome.await?);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! An Expert's own logic is a component that asks the host for everything. What it is answered goes into a journal
+//! (`journal.rs`) before it sees it; a run that was killed starts from the top with the recorded answers (`host.rs`).
+//! What the journal means for the conversation, the checkpoints and the events is in `conversation.rs`.
+
+mod conversation;
+mod error;
+mod host;
+mod journal;
+mod project;
+mod recorder;
+mod request;
+mod run;
+mod state;
+mod toolbox;
+
+pub use error::{ProjectError, RunError};
+pub use perstack_store::{StoreError, Workspace};
+pub use project::{BundledFile, Project};
+pub use recorder::Listener;
+pub use request::{Input, JobChoice, Outcome, Prepared, Request, Settings, SkillSummary, Stop};
+pub use run::{Runtime, RuntimeConfig};

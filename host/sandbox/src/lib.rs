@@ -1,1 +1,29 @@
 //! Runs WASI components, each with exactly what it was granted. The only crate that knows wasmtime.
+//!
+//! - [`Sandbox`] holds the engine. It loads components, checks what they import, compiles them or takes them from the
+//!   cache, and links them once.
+//! - [`Skill`] is a linked skill. Each call of a tool runs in a fresh instance with its [`Grants`] and [`Limits`].
+//! - [`Logic`] is a linked Expert. Everything it asks of the host goes to a [`LogicHost`].
+//!
+//! What a guest can reach is decided in `capability/`, one file each; what it can use up, in `limits.rs`.
+//!
+//! [`Limits`]: perstack_core::Limits
+
+mod bindings;
+mod cache;
+mod capability;
+mod component;
+mod convert;
+mod engine;
+mod error;
+mod limits;
+mod logic;
+mod skill;
+
+pub use cache::{Cache, CacheError};
+pub use capability::{DirectoryGrant, Grants, GuestClock};
+pub use component::{ComponentBytes, MAX_COMPONENT_BYTES};
+pub use engine::{Sandbox, SandboxConfig};
+pub use error::{Ended, LoadError};
+pub use logic::{Answer, AskError, Halt, Logic, LogicHost, LogicInput, LogicResult, LogicToolCall, LogicToolResult};
+pub use skill::{LoadTimes, Skill};

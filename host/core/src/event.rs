@@ -1,0 +1,183 @@
+//! Events: what is told to listeners and kept with the job, in the shapes that Perstack has.
+//!
+//! There are two families. A [`RunEvent`] belongs to a step of an Expert's run; a [`RuntimeEvent`] is about the machinery
+//! around it. `tests/` pins both with snapshots of recordings.
+
+use serde::{Deserialize, Serialize, Serializer};
+use serde_json::Value;
+
+use crate::{Checkpoint, ErrorInfo, Id, Message, Step, ToolCall, ToolResult, Usage};
+
+/// One recorded fact.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Event {
+    /// Identifies the event.
+    pub id: Id,
+    /// Milliseconds since 1970. Grows with every event of a run, even within a millisecond.
+    pub timestamp: u64,
+    /// The job.
+    pub job_id: Id,
+    /// The run.
+    pub run_id: Id,
+    /// What happened.
+    pub body: EventBody,
+}
+
+/// What happened, of either family.
+#[derive(Clone, Debug, PartialEq)]
+pub enum EventBody {
+    /// About a step of an Expert's run.
+    Run {
+        /// The Expert.
+        expert_key: String,
+        /// The step.
+        step_number: u64,
+        /// What happened.
+        event: Box<RunEvent>,
+    },
+    /// About the machinery around it.
+    Runtime(RuntimeEvent),
+}
+
+/// What happened in a step of an Expert's run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
+#[expect(missing_docs, reason = "the fields are Perstack's, and named for what they hold")]
+pub enum RunEvent {
+    /// The run starts, or goes on from a checkpoint.
+    StartRun { initial_checkpoint: Checkpoint, input_messages: Vec<Message> },
+    /// The Expert asks for tools.
+    CallTools { new_message: Message, tool_calls: Vec<ToolCall>, usage: Usage },
+    /// The Expert asks the user.
+    CallInteractiveTool { new_message: Message, tool_call: ToolCall, usage: Usage },
+    /// Tools have answered.
+    ResolveToolResults { tool_results: Vec<ToolResult> },
+    /// The answers are part of the conversation.
+    FinishToolCall { new_messages: Vec<Message> },
+    /// The answers to a stopped step are part of the conversation.
+    FinishAllToolCalls { new_messages: Vec<Message> },
+    /// A step ended, and the next one follows.
+    ContinueToNextStep { checkpoint: Checkpoint, step: Step, next_checkpoint: Checkpoint },
+    /// The run waits for the user.
+    StopRunByInteractiveTool { checkpoint: Checkpoint, step: Step },
+    /// The job's steps are used up.
+    StopRunByExceededMaxSteps { checkpoint: Checkpoint, step: Step },
+    /// The run failed.
+    StopRunByError { checkpoint: Checkpoint, step: Step, error: ErrorInfo },
+    /// The run ended with an answer.
+    CompleteRun { checkpoint: Checkpoint, step: Step, text: String, usage: Usage },
+    /// Text for the user begins.
+    StartStreamingRunResult {},
+    /// A piece of it.
+    StreamRunResult { delta: String },
+    /// All of it.
+    CompleteStreamingRunResult { text: String },
+}
+
+/// What happened around the run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
+#[expect(missing_docs, reason = "the fields are Perstack's, and named for what they hold")]
+pub enum RuntimeEvent {
+    /// Something is about to run.
+    InitializeRuntime {
+        runtime_version: String,
+        runtime: String,
+        expert_name: String,
+        experts: Vec<String>,
+        model: String,
+        max_steps: u64,
+        max_retries: u64,
+        timeout: u64,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        query: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        interactive_tool_call: Option<InteractiveAnswer>,
+    },
+    /// A skill is ready.
+    SkillConnected {
+        skill_name: String,
+        server_info: ServerInfo,
+        spawn_duration_ms: u64,
+        handshake_duration_ms: u64,
+        tool_discovery_duration_ms: u64,
+        connect_duration_ms: u64,
+        total_duration_ms: u64,
+    },
+    /// A skill wrote to its stdout or stderr.
+    SkillStderr { skill_name: String, message: String },
+    /// A skill says how far a call is.
+    SkillProgress {
+        skill_name: String,
+        tool_call_id: String,
+        message: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        fraction: Option<f32>,
+    },
+    /// A skill is no longer needed.
+    SkillDisconnected { skill_name: String },
+}
+
+/// What a skill says it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServerInfo {
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+}
+
+/// The user's answer to an interactive tool.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct InteractiveAnswer {
+    /// The call that this answers.
+    pub tool_call_id: String,
+    /// The tool.
+    pub tool_name: String,
+    /// The skill that has the tool.
+    pub skill_name: String,
+    /// The answer.
+    pub text: String,
+}
+
+/// As Perstack writes it: the type first, then what every event has, then what only this one has.
+impl Serialize for Event {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Common<'a> {
+            id: &'a Id,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            expert_key: Option<&'a str>,
+            timestamp: u64,
+            job_id: &'a Id,
+            run_id: &'a Id,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            step_number: Option<u64>,
+        }
+        let (body, expert_key, step_number) = match &self.body {
+            EventBody::Run { expert_key, step_number, event } => {
+                (serde_json::to_value(event), Some(expert_key.as_str()), Some(*step_number))
+            }
+            EventBody::Runtime(event) => (serde_json::to_value(event), None, None),
+        };
+        let common = Common {
+            id: &self.id,
+            expert_key,
+            timestamp: self.timestamp,
+            job_id: &self.job_id,
+            run_id: &self.run_id,
+            step_number,
+        };
+        let common = serde_json::to_value(common).map_err(serde::ser::Error::custom)?;
+        let (Value::Object(mut body), Value::Object(common)) = (body.map_err(serde::ser::Error::custom)?, common) else {
+            return Err(serde::ser::Error::custom("an event is an object"));
+        };
+        let mut event = serde_json::Map::with_capacity(body.len() + common.len());
+        event.extend(body.shift_remove_entry("type"));
+        event.extend(common);
+        event.extend(body);
+        event.serialize(serializer)
+    }
+}

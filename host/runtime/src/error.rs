@@ -1,0 +1,113 @@
+//! Why an Expert could not be run.
+
+use perstack_core::config::ConfigError;
+use perstack_sandbox::LoadError;
+use perstack_store::StoreError;
+
+/// Why a project could not be read.
+#[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "each variant's text says what it is")]
+pub enum ProjectError {
+    #[error("`{path}` cannot be read: {source}")]
+    Unreadable { path: String, source: std::io::Error },
+    #[error("`{path}` has more than {limit} bytes")]
+    TooLarge { path: String, limit: u64 },
+    #[error("`{path}` is not UTF-8 text")]
+    NotText { path: String },
+    #[error("{}", .error.message)]
+    Invalid { path: String, text: String, error: Box<ConfigError> },
+}
+
+impl ProjectError {
+    /// What to do about it, where that is known.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Unreadable { .. } => Some("check the path given with `--config`, and the file's permissions".into()),
+            Self::TooLarge { .. } | Self::NotText { .. } => Some("check that this is the right file".into()),
+            Self::Invalid { error, .. } => error.hint.clone(),
+        }
+    }
+}
+
+/// Why a run did not begin, or could not go on. What was recorded before is kept.
+#[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "each variant's text says what it is")]
+pub enum RunError {
+    #[error("there is no Expert `{key}`")]
+    UnknownExpert { key: String, known: Vec<String> },
+    #[error("Expert `{expert}` has no logic of its own, and Experts that a model drives cannot be run yet")]
+    NeedsModel { expert: String },
+    #[error("skill `{skill}` of Expert `{expert}`: {reason}")]
+    Unsupported { expert: String, skill: String, reason: String },
+    #[error("skill `{skill}` of Expert `{expert}`: {error}")]
+    Skill { expert: String, skill: String, error: Box<LoadError> },
+    #[error("the logic of Expert `{expert}`: {error}")]
+    Logic { expert: String, error: Box<LoadError> },
+    #[error("skill `{skill}` of Expert `{expert}` is granted variable `{name}`, which is not set")]
+    MissingVariable { expert: String, skill: String, name: String },
+    #[error("skills `{first}` and `{second}` of Expert `{expert}` both have a tool `{tool}`")]
+    DuplicateTool { expert: String, first: String, second: String, tool: String },
+    #[error("there is no job of Expert `{expert}` in this workspace to go on with")]
+    NothingToContinue { expert: String },
+    #[error("job `{job}` was started with Expert `{started}`, not `{asked}`")]
+    OtherExpert { job: String, started: String, asked: String },
+    #[error("job `{job}` waits for an answer to `{tool}`")]
+    AnswerExpected { job: String, tool: String },
+    #[error("job `{job}` does not wait for an answer")]
+    NoAnswerExpected { job: String },
+    #[error("job `{job}` was interrupted before it was done")]
+    Interrupted { job: String },
+    #[error("the query has more than {limit} bytes")]
+    QueryTooLarge { limit: usize },
+    #[error("the logic of Expert `{expert}` does not follow its journal at entry {entry}: {reason}")]
+    Diverged { expert: String, entry: u64, reason: String },
+    #[error("the journal is damaged: {0}")]
+    DamagedJournal(String),
+    #[error("no random numbers: {0}")]
+    NoEntropy(String),
+    #[error(transparent)]
+    Sandbox(Box<LoadError>),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl RunError {
+    /// What to do about it, where that is known.
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::UnknownExpert { known, .. } if known.is_empty() => {
+                "define it in perstack.toml, in this folder or one above".to_owned()
+            }
+            Self::UnknownExpert { key, known } => {
+                let near = perstack_core::config::nearest(key, known.iter().map(String::as_str));
+                let known = format!("there are {}", list(known));
+                near.map_or(known, |near| format!("did you mean `{near}`?"))
+            }
+            Self::NeedsModel { .. } => "give it `logic = { component = \"…\" }` in perstack.toml".to_owned(),
+            Self::Unsupported { .. } => "remove the skill or the setting from perstack.toml".to_owned(),
+            Self::Skill { error, .. } | Self::Logic { error, .. } | Self::Sandbox(error) => return error.hint(),
+            Self::MissingVariable { name, .. } => format!("set it: `export {name}=…`, or remove it from `env`"),
+            Self::DuplicateTool { second, .. } => format!("leave one out with `omit` in skill `{second}`"),
+            Self::NothingToContinue { .. } => "start one without `--continue`, or check `--workspace`".to_owned(),
+            Self::OtherExpert { started, .. } => format!("go on with `{started}`"),
+            Self::AnswerExpected { .. } => "give the answer in place of the query, with `-i`".to_owned(),
+            Self::NoAnswerExpected { .. } => "leave out `-i` to ask something new".to_owned(),
+            Self::Interrupted { .. } => "finish it first: `--continue` without a query".to_owned(),
+            Self::QueryTooLarge { .. } => "put long texts into a file in the workspace".to_owned(),
+            Self::Diverged { .. } => "start a new job; this one can only go on with the component it began with".to_owned(),
+            Self::DamagedJournal(_) => "start a new job".to_owned(),
+            Self::NoEntropy(_) => return None,
+            Self::Store(error) => error.hint().to_owned(),
+        };
+        Some(hint)
+    }
+}
+
+/// `a`, `b` and `c`.
+fn list(names: &[String]) -> String {
+    let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    match quoted.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
+        _ => quoted.concat(),
+    }
+}

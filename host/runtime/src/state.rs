@@ -1,0 +1,58 @@
+//! What guests of a run remember: the store's scopes `job` and `workspace`, and scope `run`, which is part of the run.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use perstack_core::{OpenState, Scope, StateChange, StateEntries, StateError, StateSource, StoredValue};
+use perstack_store::StateAccess;
+
+/// The entries of scope `run`, by guest and key, as checkpoints have them.
+pub(crate) type RunEntries = BTreeMap<String, BTreeMap<String, StoredValue>>;
+
+/// What stands for the Expert's own logic in [`RunEntries`]; no skill is named so.
+pub(crate) const LOGIC: &str = "%logic";
+
+/// Scope `run` of all guests of a run. It is made anew from the journal when a run is continued.
+#[derive(Clone, Default)]
+pub(crate) struct RunState(Arc<Mutex<RunEntries>>);
+
+impl RunState {
+    /// Makes the changes of scope `run`, and passes over the others.
+    pub(crate) fn apply(&self, guest: &str, changes: &[StateChange]) {
+        let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for change in changes.iter().filter(|change| change.scope == Scope::Run) {
+            let its = entries.entry(guest.to_owned()).or_default();
+            match &change.value {
+                Some(value) => drop(its.insert(change.key.clone(), value.clone())),
+                None => drop(its.remove(&change.key)),
+            }
+        }
+        entries.retain(|_, its| !its.is_empty());
+    }
+
+    /// For a checkpoint.
+    pub(crate) fn entries(&self) -> RunEntries {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// The state of one guest of a run.
+pub(crate) struct GuestState {
+    pub(crate) guest: String,
+    pub(crate) access: StateAccess,
+    pub(crate) run: RunState,
+}
+
+#[async_trait::async_trait]
+impl StateSource for GuestState {
+    async fn open(&self) -> Result<OpenState, StateError> {
+        let failed = |error: perstack_store::StoreError| StateError::Unavailable(error.to_string());
+        let guard = self.access.lock().await.map_err(failed)?;
+        let mut entries = StateEntries::default();
+        self.access.load(&mut entries).map_err(failed)?;
+        for (key, value) in self.run.entries().remove(&self.guest).unwrap_or_default() {
+            entries.apply(&StateChange { scope: Scope::Run, key, value: Some(value) })?;
+        }
+        Ok(OpenState { entries, guard: Box::new(guard) })
+    }
+}

@@ -1,0 +1,35 @@
+//! What a guest can reach. One file a capability: its grant, and what turns the grant into access.
+
+mod call_context;
+mod clocks;
+mod environment;
+mod filesystem;
+mod progress;
+mod random;
+mod state;
+mod stdio;
+
+pub use clocks::GuestClock;
+pub use filesystem::DirectoryGrant;
+pub(crate) use filesystem::OpenGrant;
+pub(crate) use random::seeded;
+pub(crate) use state::{SkillState, scope};
+pub(crate) use stdio::Captured;
+
+pub(crate) use clocks::journaled as journaled_clocks;
+pub(crate) use environment::set as set_environment;
+pub(crate) use filesystem::{open as open_directories, preopen};
+
+/// What a skill is granted. By default:
+/// - no file or directory
+/// - no environment variable
+/// - no network, and no sockets at all
+/// - clocks and random numbers
+/// - its own state, within its quota
+#[derive(Clone, Debug, Default)]
+pub struct Grants {
+    /// Environment variables, with their values.
+    pub environment: Vec<(String, String)>,
+    /// Directories of the workspace.
+    pub directories: Vec<DirectoryGrant>,
+}

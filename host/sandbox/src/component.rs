@@ -1,0 +1,180 @@
+//! Looking at a component before anything of it runs: is it one, is it small enough, what does it import and export.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+use std::sync::Arc;
+
+use perstack_core::config::ByteSize;
+use sha2::{Digest, Sha256};
+use wasmparser::{Encoding, Parser, Payload};
+
+use crate::error::LoadError;
+
+/// The largest component: a Python interpreter with a fair set of libraries has 18 MB, and compiling takes twenty times
+/// a component's size in memory.
+pub const MAX_COMPONENT_BYTES: u64 = 64 << 20;
+
+/// A component's bytes, read once: what is checked is what is compiled.
+#[derive(Clone)]
+pub struct ComponentBytes {
+    bytes: Arc<[u8]>,
+    digest: [u8; 32],
+}
+
+impl ComponentBytes {
+    /// Takes bytes that are in memory already.
+    ///
+    /// # Errors
+    /// [`LoadError::TooLarge`].
+    pub fn new(bytes: &[u8]) -> Result<Self, LoadError> {
+        let size = bytes.len() as u64;
+        if size > MAX_COMPONENT_BYTES {
+            return Err(LoadError::TooLarge { size, limit: MAX_COMPONENT_BYTES });
+        }
+        Ok(Self { digest: Sha256::digest(bytes).into(), bytes: bytes.into() })
+    }
+
+    /// Reads a regular file, never more of it than is allowed.
+    ///
+    /// # Errors
+    /// [`LoadError::Missing`], [`LoadError::Unreadable`], [`LoadError::TooLarge`].
+    pub fn read(path: &Path) -> Result<Self, LoadError> {
+        let shown = || path.display().to_string();
+        let unreadable = |source| LoadError::Unreadable { path: shown(), source };
+        let metadata = match std::fs::metadata(path) {
+            Ok(metadata) => metadata,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(LoadError::Missing { path: shown() }),
+            Err(error) => return Err(unreadable(error)),
+        };
+        // Opening a pipe would wait for its writer.
+        if !metadata.is_file() {
+            return Err(unreadable(io::Error::other("it is not a regular file")));
+        }
+        if metadata.len() > MAX_COMPONENT_BYTES {
+            return Err(LoadError::TooLarge { size: metadata.len(), limit: MAX_COMPONENT_BYTES });
+        }
+        let mut bytes = Vec::new();
+        let file = File::open(path).map_err(unreadable)?;
+        file.take(MAX_COMPONENT_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+        Self::new(&bytes)
+    }
+
+    /// The component itself.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// SHA-256 of the component.
+    pub fn digest(&self) -> &[u8; 32] {
+        &self.digest
+    }
+
+    /// How large it is, for people.
+    pub fn size(&self) -> ByteSize {
+        ByteSize::from_bytes(self.bytes.len() as u64)
+    }
+}
+
+/// What a component is made for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum World {
+    Skill,
+    Expert,
+}
+
+impl World {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Skill => "skill",
+            Self::Expert => "expert",
+        }
+    }
+
+    fn export(self) -> &'static str {
+        match self {
+            Self::Skill => "perstack:plugin/tools",
+            Self::Expert => "perstack:plugin/logic",
+        }
+    }
+
+    fn imports(self) -> &'static [&'static str] {
+        match self {
+            Self::Skill => {
+                &["perstack:plugin/types", "perstack:plugin/progress", "perstack:plugin/call-context", "perstack:plugin/state"]
+            }
+            Self::Expert => &[
+                "perstack:plugin/types",
+                "perstack:plugin/model",
+                "perstack:plugin/toolbox",
+                "perstack:plugin/delegates",
+                "perstack:plugin/user",
+                "perstack:plugin/state",
+            ],
+        }
+    }
+}
+
+/// WASI packages that every guest may import. Each gives what was granted, and without a grant nothing: no directory,
+/// no variable, no socket. (Standard libraries import most of them whether they are used or not, and Python's imports
+/// sockets.)
+const WASI: &[&str] = &["wasi:io/", "wasi:clocks/", "wasi:random/", "wasi:cli/", "wasi:filesystem/", "wasi:sockets/"];
+
+/// Refuses what is not a component of this world, by its name or by its bytes, before it costs a compilation.
+pub(crate) fn check(component: &ComponentBytes, world: World) -> Result<(), LoadError> {
+    let damaged = |error: wasmparser::BinaryReaderError| LoadError::Damaged { reason: error.to_string() };
+    require_component(component.bytes())?;
+    let mut depth = 0_usize;
+    let mut exported = false;
+    for payload in Parser::new(0).parse_all(component.bytes()) {
+        match payload.map_err(damaged)? {
+            Payload::Version { encoding: Encoding::Module, .. } if depth == 0 => {
+                return Err(LoadError::NotAComponent { reason: "it is a core module".into() });
+            }
+            Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
+            Payload::End(_) => depth = depth.saturating_sub(1),
+            Payload::ComponentImportSection(section) if depth == 0 => {
+                for import in section {
+                    check_import(import.map_err(damaged)?.name.name, world)?;
+                }
+            }
+            Payload::ComponentExportSection(section) if depth == 0 => {
+                for export in section {
+                    exported |= interface(export.map_err(damaged)?.name.name) == world.export();
+                }
+            }
+            _ => {}
+        }
+    }
+    if exported { Ok(()) } else { Err(LoadError::WrongWorld { world: world.name(), expected: world.export() }) }
+}
+
+fn require_component(bytes: &[u8]) -> Result<(), LoadError> {
+    let not = |reason: &str| Err(LoadError::NotAComponent { reason: reason.into() });
+    match bytes {
+        [] => not("it is empty"),
+        [0, b'a', b's', b'm', _, _, 1, 0, ..] => Ok(()),
+        [0, b'a', b's', b'm', _, _, 0, 0, ..] => not("it is a core module"),
+        [0, b'a', b's', b'm', ..] => not("its header is cut off or of an unknown version"),
+        _ => not("it does not start like one"),
+    }
+}
+
+fn check_import(import: &str, world: World) -> Result<(), LoadError> {
+    let name = interface(import);
+    if world.imports().contains(&name) || WASI.iter().any(|package| name.starts_with(package)) {
+        return Ok(());
+    }
+    let reason = match name.split('/').next() {
+        Some("wasi:http") => "no grant gives it: network access is not there yet",
+        Some("perstack:plugin") if world == World::Skill => "the world `skill` does not have",
+        Some("perstack:plugin") => "the world `expert` does not have",
+        _ => "no grant gives it",
+    };
+    Err(LoadError::ImportNotGranted { import: import.chars().take(200).collect(), reason })
+}
+
+/// `perstack:plugin/tools` of `perstack:plugin/tools@0.1.0`.
+fn interface(name: &str) -> &str {
+    name.split('@').next().unwrap_or(name)
+}

@@ -1,0 +1,233 @@
+//! From the contract's types to ours and back. What comes from a guest is checked here: JSON parses, names fit, a
+//! result is within its limit.
+
+use std::collections::BTreeSet;
+
+use perstack_core::{Content, Hints, Limits, ToolDefinition, ToolError, ToolOutput};
+use serde_json::Value;
+
+use crate::bindings::types;
+use crate::error::Ended;
+
+/// Tools of one skill: as many as Perstack allows.
+const MAX_TOOLS: usize = 255;
+/// Characters of a tool's name, in the sense of every model's interface.
+const MAX_NAME: usize = 64;
+/// Bytes of a tool's description: models read it in every step.
+const MAX_DESCRIPTION: usize = 8 << 10;
+/// Bytes of a tool's schema.
+const MAX_SCHEMA: usize = 64 << 10;
+/// Bytes of a media type; RFC 6838 allows 127 for each half.
+const MAX_MEDIA_TYPE: usize = 255;
+
+/// Checks what a skill says its tools are; the error says what is wrong.
+pub(crate) fn tools(listed: Vec<types::ToolDefinition>) -> Result<Vec<ToolDefinition>, String> {
+    if listed.len() > MAX_TOOLS {
+        return Err(format!("{} tools, more than {MAX_TOOLS}", listed.len()));
+    }
+    let mut names = BTreeSet::new();
+    let mut tools = Vec::with_capacity(listed.len());
+    for tool in listed {
+        let name = tool.name;
+        let fits = (1..=MAX_NAME).contains(&name.len())
+            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-');
+        if !fits {
+            let shown: String = name.chars().take(MAX_NAME).collect();
+            return Err(format!("`{}` is no tool's name: use 1 to {MAX_NAME} of `a-z A-Z 0-9 _ -`", shown.escape_debug()));
+        }
+        if !names.insert(name.clone()) {
+            return Err(format!("two tools are named `{name}`"));
+        }
+        if tool.description.len() > MAX_DESCRIPTION {
+            return Err(format!("the description of `{name}` has more than {MAX_DESCRIPTION} bytes"));
+        }
+        let input_schema = schema(&name, "input-schema", &tool.input_schema)?;
+        let output_schema =
+            tool.output_schema.as_deref().map(|text| schema(&name, "output-schema", text)).transpose()?;
+        tools.push(ToolDefinition {
+            name,
+            title: tool.title,
+            description: tool.description,
+            input_schema,
+            output_schema,
+            hints: Hints {
+                read_only: tool.hints.contains(types::ToolHints::READ_ONLY),
+                destructive: tool.hints.contains(types::ToolHints::DESTRUCTIVE),
+                idempotent: tool.hints.contains(types::ToolHints::IDEMPOTENT),
+                open_world: tool.hints.contains(types::ToolHints::OPEN_WORLD),
+            },
+        });
+    }
+    Ok(tools)
+}
+
+fn schema(tool: &str, field: &str, text: &str) -> Result<Value, String> {
+    if text.len() > MAX_SCHEMA {
+        return Err(format!("the {field} of `{tool}` has more than {MAX_SCHEMA} bytes"));
+    }
+    match serde_json::from_str(text) {
+        Ok(value @ Value::Object(_)) => Ok(value),
+        Ok(_) => Err(format!("the {field} of `{tool}` is not an object")),
+        Err(error) => Err(format!("the {field} of `{tool}` is not JSON: {error}")),
+    }
+}
+
+/// For an Expert that asks what tools it has.
+pub(crate) fn tool_definition(tool: ToolDefinition) -> types::ToolDefinition {
+    let mut hints = types::ToolHints::empty();
+    for (set, flag) in [
+        (tool.hints.read_only, types::ToolHints::READ_ONLY),
+        (tool.hints.destructive, types::ToolHints::DESTRUCTIVE),
+        (tool.hints.idempotent, types::ToolHints::IDEMPOTENT),
+        (tool.hints.open_world, types::ToolHints::OPEN_WORLD),
+    ] {
+        if set {
+            hints |= flag;
+        }
+    }
+    types::ToolDefinition {
+        name: tool.name,
+        title: tool.title,
+        description: tool.description,
+        input_schema: tool.input_schema.to_string(),
+        output_schema: tool.output_schema.map(|schema| schema.to_string()),
+        hints,
+    }
+}
+
+/// Takes a tool's answer, if it is within the limit and keeps to the contract.
+pub(crate) fn output(output: types::ToolOutput, limits: &Limits) -> Result<ToolOutput, Ended> {
+    let size: usize = output.content.iter().map(content_size).sum::<usize>()
+        + output.structured.as_ref().map_or(0, String::len);
+    within_output(size, limits)?;
+    let structured = output.structured.as_deref().map(serde_json::from_str).transpose();
+    let structured = structured.map_err(|error| Ended::BadAnswer(format!("`structured` is not JSON: {error}")))?;
+    let content = output.content.into_iter().map(content).collect::<Result<_, _>>()?;
+    Ok(ToolOutput { content, structured })
+}
+
+/// Takes a tool's error, if it is within the limit.
+pub(crate) fn error(error: types::ToolError, limits: &Limits) -> Result<ToolError, Ended> {
+    let (make, text): (fn(String) -> ToolError, String) = match error {
+        types::ToolError::InvalidArguments(text) => (ToolError::InvalidArguments, text),
+        types::ToolError::Denied(text) => (ToolError::Denied, text),
+        types::ToolError::Failed(text) => (ToolError::Failed, text),
+    };
+    within_output(text.len(), limits)?;
+    Ok(make(text))
+}
+
+/// Refuses an answer that is larger than it may be.
+pub(crate) fn within_output(size: usize, limits: &Limits) -> Result<(), Ended> {
+    if size as u64 > limits.output { Err(Ended::Output(limits.output)) } else { Ok(()) }
+}
+
+fn content_size(content: &types::Content) -> usize {
+    match content {
+        types::Content::Text(text) => text.len(),
+        types::Content::Image(blob) | types::Content::File(blob) => blob.data.len() + blob.media_type.len(),
+        types::Content::WorkspaceFile(file) => file.path.len() + file.media_type.len(),
+    }
+}
+
+fn content(content: types::Content) -> Result<Content, Ended> {
+    Ok(match content {
+        types::Content::Text(text) => Content::Text { text },
+        types::Content::Image(blob) => {
+            Content::Image { media_type: media_type(blob.media_type)?, base64: base64(&blob.data) }
+        }
+        types::Content::File(blob) => {
+            Content::File { media_type: media_type(blob.media_type)?, base64: base64(&blob.data) }
+        }
+        types::Content::WorkspaceFile(file) => {
+            Content::WorkspaceFile { path: file.path, media_type: media_type(file.media_type)? }
+        }
+    })
+}
+
+fn media_type(text: String) -> Result<String, Ended> {
+    let token = |half: &str| {
+        !half.is_empty() && half.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&byte))
+    };
+    match text.split_once('/') {
+        Some((kind, subtype)) if text.len() <= MAX_MEDIA_TYPE && token(kind) && token(subtype) => Ok(text),
+        _ => Err(Ended::BadAnswer("a media type is not of the form `type/subtype`".into())),
+    }
+}
+
+/// For an Expert that called a tool.
+pub(crate) fn to_content(content: Content) -> Result<types::Content, Ended> {
+    let blob = |media_type, base64: &str| {
+        let data = from_base64(base64).ok_or_else(|| Ended::Host("a recorded file is damaged".into()))?;
+        Ok(types::Blob { media_type, data })
+    };
+    Ok(match content {
+        Content::Text { text } => types::Content::Text(text),
+        Content::Image { media_type, base64 } => types::Content::Image(blob(media_type, &base64)?),
+        Content::File { media_type, base64 } => types::Content::File(blob(media_type, &base64)?),
+        Content::WorkspaceFile { path, media_type } => {
+            types::Content::WorkspaceFile(types::WorkspaceFile { path, media_type })
+        }
+    })
+}
+
+fn base64(bytes: &[u8]) -> String {
+    use base64::Engine;
+    base64::engine::general_purpose::STANDARD.encode(bytes)
+}
+
+fn from_base64(text: &str) -> Option<Vec<u8>> {
+    use base64::Engine;
+    base64::engine::general_purpose::STANDARD.decode(text).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tool(name: &str, input_schema: &str) -> types::ToolDefinition {
+        types::ToolDefinition {
+            name: name.into(),
+            title: None,
+            description: String::new(),
+            input_schema: input_schema.into(),
+            output_schema: None,
+            hints: types::ToolHints::empty(),
+        }
+    }
+
+    #[test]
+    fn tools_that_break_the_contract_are_refused() {
+        let refused = |listed: Vec<types::ToolDefinition>| tools(listed).unwrap_err();
+        assert!(tools(vec![tool("a-B_9", "{}")]).is_ok());
+        assert!(refused(vec![tool("", "{}")]).contains("no tool's name"));
+        assert!(refused(vec![tool("a b", "{}")]).contains("no tool's name"));
+        assert!(refused(vec![tool("\u{1b}[2J", "{}")]).contains("\\u{1b}"));
+        assert!(refused(vec![tool(&"x".repeat(65), "{}")]).contains("no tool's name"));
+        assert!(refused(vec![tool("a", "{}"), tool("a", "{}")]).contains("two tools"));
+        assert!(refused(vec![tool("a", "[]")]).contains("not an object"));
+        assert!(refused(vec![tool("a", "{")]).contains("not JSON"));
+        assert!(refused(vec![tool("a", &"[".repeat(10_000))]).contains("not JSON"));
+        assert!(refused(vec![tool("a", &"[".repeat(MAX_SCHEMA + 1))]).contains("bytes"));
+        assert!(refused((0..256).map(|number| tool(&number.to_string(), "{}")).collect()).contains("256 tools"));
+    }
+
+    #[test]
+    fn an_answer_is_bounded_and_checked() {
+        let limits = Limits { output: 10, ..Limits::default() };
+        let text = |text: &str| types::ToolOutput {
+            content: vec![types::Content::Text(text.into())],
+            structured: None,
+        };
+        assert!(output(text("0123456789"), &limits).is_ok());
+        assert_eq!(output(text("0123456789a"), &limits), Err(Ended::Output(10)));
+        let not_json = types::ToolOutput { content: vec![], structured: Some("{".into()) };
+        assert!(matches!(output(not_json, &limits), Err(Ended::BadAnswer(_))));
+        let image = |media_type: &str| types::ToolOutput {
+            content: vec![types::Content::Image(types::Blob { media_type: media_type.into(), data: vec![1] })],
+            structured: None,
+        };
+        assert!(output(image("image/a"), &limits).is_ok());
+        assert!(matches!(output(image("a\nb/c"), &limits), Err(Ended::BadAnswer(_))));
+    }
+}

@@ -1,0 +1,204 @@
+//! The engine: one for the process, set up once, with everything that makes a fresh instance per call cheap.
+
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use perstack_core::Limits;
+use tokio::sync::Semaphore;
+use wasmtime::component::{Component, HasSelf, Linker};
+use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, Store};
+
+use crate::bindings::{expert, skill};
+use crate::cache::Cache;
+use crate::component::{ComponentBytes, World, check};
+use crate::error::LoadError;
+use crate::limits::{MAX_CORE_INSTANCES, MAX_HANDLES, MAX_HOSTCALL_BYTES, MAX_MEMORIES, MAX_TABLES, MAX_TABLE_ELEMENTS};
+use crate::logic::LogicStore;
+use crate::skill::SkillStore;
+
+/// How often a guest that only computes gives way, and thus how exactly its deadline is kept.
+const EPOCH: Duration = Duration::from_millis(10);
+/// Guests alive at the same time. More calls wait. With four gigabytes of address space for each memory it stays far
+/// below what a process may reserve.
+const MAX_GUESTS: u32 = 256;
+/// Linear memories and tables of all guests together: most have one of each, QuickJS two memories.
+const POOL_MEMORIES: u32 = 2 * MAX_GUESTS;
+const POOL_TABLES: u32 = 4 * MAX_GUESTS;
+/// Core instances of all guests together: Rust has 3, CPython up to 38.
+const POOL_CORE_INSTANCES: u32 = 16 * MAX_GUESTS;
+/// Memory of a slot that is kept and zeroed rather than given back to the kernel: what a small guest touches.
+const KEEP_RESIDENT: usize = 256 << 10;
+/// Components compiled at the same time; each may take twenty times its size in memory.
+const MAX_COMPILING: usize = 2;
+/// How long compiling may take. CPython, the largest we know, takes 7 s on one slow core.
+const COMPILE_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// How a sandbox is set up.
+#[derive(Default)]
+pub struct SandboxConfig {
+    /// Where compiled components are kept; nowhere by default.
+    pub cache: Option<Cache>,
+}
+
+/// Loads components and holds what their calls share. Cheap to clone.
+#[derive(Clone)]
+pub struct Sandbox(Arc<Shared>);
+
+struct Shared {
+    engine: Engine,
+    skills: Linker<SkillStore>,
+    experts: Linker<LogicStore>,
+    cache: Option<Cache>,
+    compiling: Arc<Semaphore>,
+    guests: Arc<Semaphore>,
+}
+
+impl Sandbox {
+    /// Starts the engine.
+    ///
+    /// # Errors
+    /// [`LoadError::Engine`]: the host does not allow what the engine needs, executable memory for example.
+    pub fn new(config: SandboxConfig) -> Result<Self, LoadError> {
+        let engine = Engine::new(&engine_config()).map_err(engine_error)?;
+        keep_time(&engine).map_err(|error| LoadError::Engine(error.to_string()))?;
+        let mut skills = Linker::new(&engine);
+        wasmtime_wasi::p2::add_to_linker_async(&mut skills).map_err(engine_error)?;
+        skill::Skill::add_to_linker::<_, HasSelf<_>>(&mut skills, |store| store).map_err(engine_error)?;
+        let mut experts = Linker::new(&engine);
+        wasmtime_wasi::p2::add_to_linker_async(&mut experts).map_err(engine_error)?;
+        expert::Expert::add_to_linker::<_, HasSelf<_>>(&mut experts, |store| store).map_err(engine_error)?;
+        Ok(Self(Arc::new(Shared {
+            engine,
+            skills,
+            experts,
+            cache: config.cache,
+            compiling: Arc::new(Semaphore::new(MAX_COMPILING)),
+            guests: Arc::new(Semaphore::new(MAX_GUESTS as usize)),
+        })))
+    }
+
+    /// Checks and compiles a skill, and links it.
+    pub(crate) async fn link_skill(&self, component: &ComponentBytes) -> Result<skill::SkillPre<SkillStore>, LoadError> {
+        let compiled = self.compile(component, World::Skill).await?;
+        let linked = self.0.skills.instantiate_pre(&compiled).and_then(skill::SkillPre::new);
+        linked.map_err(does_not_link)
+    }
+
+    /// Checks and compiles an Expert's logic, and links it.
+    pub(crate) async fn link_logic(
+        &self,
+        component: &ComponentBytes,
+    ) -> Result<expert::ExpertPre<LogicStore>, LoadError> {
+        let compiled = self.compile(component, World::Expert).await?;
+        let linked = self.0.experts.instantiate_pre(&compiled).and_then(expert::ExpertPre::new);
+        linked.map_err(does_not_link)
+    }
+
+    async fn compile(&self, component: &ComponentBytes, world: World) -> Result<Component, LoadError> {
+        check(component, world)?;
+        let shared = self.0.clone();
+        let component = component.clone();
+        let failed = |error: &dyn std::fmt::Display| LoadError::Engine(error.to_string());
+        // Taken into the task: one that ran over its time still counts until it is really done.
+        let turn = shared.compiling.clone().acquire_owned().await.map_err(|error| failed(&error))?;
+        let task = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            shared.compile(&component)
+        });
+        match tokio::time::timeout(COMPILE_TIMEOUT, task).await {
+            Ok(done) => done.map_err(|error| failed(&error))?,
+            Err(_) => Err(LoadError::CompileTimeout(COMPILE_TIMEOUT)),
+        }
+    }
+
+    /// Waits for a place among the guests.
+    pub(crate) async fn place(&self) -> Result<tokio::sync::OwnedSemaphorePermit, tokio::sync::AcquireError> {
+        self.0.guests.clone().acquire_owned().await
+    }
+
+    /// A store that holds nothing but `data`, with everything bounded that is the same for every guest.
+    pub(crate) fn store<T: Send + 'static>(&self, data: T) -> Store<T> {
+        let mut store = Store::new(&self.0.engine, data);
+        store.epoch_deadline_async_yield_and_update(1);
+        store.set_epoch_deadline(1);
+        store.set_hostcall_fuel(MAX_HOSTCALL_BYTES);
+        store
+    }
+}
+
+impl Shared {
+    fn compile(&self, component: &ComponentBytes) -> Result<Component, LoadError> {
+        if let Some(compiled) = self.cache.as_ref().and_then(|cache| cache.load(&self.engine, component)) {
+            return Ok(compiled);
+        }
+        let compiled = Component::from_binary(&self.engine, component.bytes())
+            .map_err(|error| LoadError::Damaged { reason: first_line(&error) })?;
+        if let Some(cache) = &self.cache {
+            // A full disk makes the next start slower, and nothing else.
+            drop(cache.store(&self.engine, component, &compiled));
+        }
+        Ok(compiled)
+    }
+}
+
+fn engine_config() -> Config {
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_component_instances(MAX_GUESTS)
+        .total_stacks(MAX_GUESTS)
+        .total_memories(POOL_MEMORIES)
+        .total_tables(POOL_TABLES)
+        .total_core_instances(POOL_CORE_INSTANCES)
+        .max_core_instances_per_component(MAX_CORE_INSTANCES as u32)
+        .max_memories_per_component(MAX_MEMORIES as u32)
+        .max_tables_per_component(MAX_TABLES as u32)
+        .max_tables_per_module(8)
+        .table_elements(MAX_TABLE_ELEMENTS)
+        .max_memory_size(usize::try_from(Limits::MAX_MEMORY).unwrap_or(usize::MAX))
+        .max_component_instance_size(1 << 20)
+        .max_core_instance_size(1 << 20)
+        .linear_memory_keep_resident(KEEP_RESIDENT)
+        .table_keep_resident(KEEP_RESIDENT)
+        .pagemap_scan(Enabled::Auto);
+    let mut config = Config::new();
+    config
+        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool))
+        .memory_init_cow(true)
+        .epoch_interruption(true)
+        .concurrency_support(false)
+        .cranelift_opt_level(OptLevel::Speed)
+        .wasm_memory64(false);
+    config
+}
+
+/// Moves the engine's time forward for as long as the engine lives.
+fn keep_time(engine: &Engine) -> std::io::Result<()> {
+    let engine = engine.weak();
+    let tick = move || {
+        while let Some(engine) = engine.upgrade() {
+            engine.increment_epoch();
+            drop(engine);
+            thread::sleep(EPOCH);
+        }
+    };
+    thread::Builder::new().name("sandbox-epoch".into()).spawn(tick).map(drop)
+}
+
+/// A table of resources that a guest cannot fill without end.
+pub(crate) fn resources() -> wasmtime::component::ResourceTable {
+    let mut table = wasmtime::component::ResourceTable::new();
+    table.set_max_capacity(MAX_HANDLES);
+    table
+}
+
+fn engine_error(error: wasmtime::Error) -> LoadError {
+    LoadError::Engine(format!("{error:#}"))
+}
+
+fn does_not_link(error: wasmtime::Error) -> LoadError {
+    LoadError::DoesNotLink { reason: format!("{error:#}") }
+}
+
+fn first_line(error: &wasmtime::Error) -> String {
+    format!("{error:#}").lines().next().unwrap_or("unknown").to_owned()
+}

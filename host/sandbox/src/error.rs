@@ -1,0 +1,94 @@
+//! Why a component was refused, and why a call ended.
+
+use std::time::Duration;
+
+use perstack_core::config::ByteSize;
+
+/// Why a component was not loaded. Displays what is wrong; [`LoadError::hint`] says what to do.
+#[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "each variant's text says what it is")]
+pub enum LoadError {
+    #[error("there is no component at `{path}`")]
+    Missing { path: String },
+    #[error("`{path}` cannot be read")]
+    Unreadable { path: String, source: std::io::Error },
+    #[error("the component has {}, more than the {} that are allowed", ByteSize::from_bytes(*.size), ByteSize::from_bytes(*.limit))]
+    TooLarge { size: u64, limit: u64 },
+    #[error("this is not a WebAssembly component: {reason}")]
+    NotAComponent { reason: String },
+    #[error("the component is damaged: {reason}")]
+    Damaged { reason: String },
+    #[error("the component exports no `{expected}`: it is not for the world `{world}`")]
+    WrongWorld { world: &'static str, expected: &'static str },
+    #[error("the component imports `{import}`, which {reason}")]
+    ImportNotGranted { import: String, reason: &'static str },
+    #[error("the component does not fit its world: {reason}")]
+    DoesNotLink { reason: String },
+    #[error("compiling the component took longer than {} s", .0.as_secs())]
+    CompileTimeout(Duration),
+    #[error("the component's `list-tools` failed: {0}")]
+    ListTools(String),
+    #[error("the tools that the component lists cannot be used: {0}")]
+    BadTools(String),
+    #[error("directory `{path}` cannot be granted: {reason}")]
+    BadDirectory { path: String, reason: String },
+    #[error("the sandbox failed: {0}")]
+    Engine(String),
+}
+
+impl LoadError {
+    /// What to do about it, where that is known.
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Missing { .. } => "build it, or correct `component` in perstack.toml; the path is relative to that file",
+            Self::Unreadable { .. } => "check the file and its permissions",
+            Self::TooLarge { .. } => "build it with `opt-level = \"s\"`, `lto = true` and `strip = true`",
+            Self::NotAComponent { .. } => {
+                "build it for `wasm32-wasip2`, or wrap the core module with `wasm-tools component new`"
+            }
+            Self::Damaged { .. } => "build it or copy it again",
+            Self::WrongWorld { world: "skill", .. } => {
+                "a skill is made with `#[perstack::skill]`; an Expert's own logic belongs in `logic`, not in `skills`"
+            }
+            Self::WrongWorld { .. } => {
+                "Expert logic is made with `#[perstack::expert]`; a skill belongs in `skills`, not in `logic`"
+            }
+            Self::ImportNotGranted { .. } => "build the component without this import",
+            Self::DoesNotLink { .. } => "build it against package `perstack:plugin@0.1.0`, see `wit/`",
+            Self::CompileTimeout(_) => "build a smaller component",
+            Self::ListTools(_) | Self::BadTools(_) => "this is a mistake in the skill: tell its author",
+            Self::BadDirectory { .. } => "correct `filesystem` in the skill's `capabilities`",
+            Self::Engine(_) => return None,
+        };
+        Some(hint.to_owned())
+    }
+}
+
+/// Why the host ended a call.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[expect(missing_docs, reason = "each variant's text says what it is")]
+pub enum Ended {
+    #[error("it ran into its limit of {} memory", ByteSize::from_bytes(*.0))]
+    Memory(u64),
+    #[error("it ran into its limit of {0} table elements")]
+    Table(usize),
+    #[error("it ran into its time limit of {}", seconds(*.0))]
+    Timeout(Duration),
+    #[error("its answer is larger than its output limit of {}", ByteSize::from_bytes(*.0))]
+    Output(u64),
+    #[error("it passed more than {} to the host at once", ByteSize::from_bytes(*.0))]
+    HostCall(u64),
+    #[error("it read the clock more than {0} times between two calls to the host")]
+    ClockReads(usize),
+    #[error("it crashed: {0}")]
+    Trap(String),
+    #[error("it answered against the contract: {0}")]
+    BadAnswer(String),
+    #[error("the host failed: {0}")]
+    Host(String),
+}
+
+/// `30 s`, `0.5 s`.
+fn seconds(duration: Duration) -> String {
+    format!("{} s", duration.as_secs_f64())
+}

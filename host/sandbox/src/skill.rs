@@ -1,0 +1,267 @@
+//! Skills: a linked component, called in a fresh instance each time.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use perstack_core::config::ByteSize;
+use perstack_core::{
+    CallContext, CallLog, CallOutcome, Limits, Observation, Observer, OpenState, StateError, StateSource,
+    ToolDefinition, ToolError, ToolOutput, ToolSet,
+};
+use serde_json::Value;
+use wasmtime::component::ResourceTable;
+use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
+
+use crate::bindings::{skill, types};
+use crate::capability::{Captured, Grants, OpenGrant, SkillState, open_directories, preopen, set_environment};
+use crate::component::ComponentBytes;
+use crate::convert;
+use crate::engine::{Sandbox, resources};
+use crate::error::{Ended, LoadError};
+use crate::limits::{Limiter, MAX_RANDOM_BYTES, Stopwatch, within};
+
+/// Lines of a crash that are told: a panic's message and place.
+const MAX_CRASH_LINES: usize = 4;
+
+/// A skill that is ready to be called.
+pub struct Skill {
+    name: String,
+    sandbox: Sandbox,
+    linked: skill::SkillPre<SkillStore>,
+    environment: Vec<(String, String)>,
+    directories: Vec<OpenGrant>,
+    limits: Limits,
+    tools: Vec<ToolDefinition>,
+    size: ByteSize,
+    times: LoadTimes,
+}
+
+/// How long getting a skill ready took.
+#[derive(Clone, Copy, Debug)]
+pub struct LoadTimes {
+    /// Checking, compiling or taking from the cache, and linking.
+    pub link: Duration,
+    /// Asking for its tools.
+    pub list_tools: Duration,
+}
+
+impl Skill {
+    /// Loads a skill: checks it, compiles it or takes it from the cache, links it, opens what it is granted, and asks
+    /// for its tools. None of its code runs before it is known to import nothing that it was not granted.
+    ///
+    /// # Errors
+    /// [`LoadError`].
+    pub async fn load(
+        sandbox: &Sandbox,
+        name: &str,
+        component: &ComponentBytes,
+        grants: Grants,
+        limits: Limits,
+    ) -> Result<Self, LoadError> {
+        let started = Instant::now();
+        let linked = sandbox.link_skill(component).await?;
+        let link = started.elapsed();
+        let directories = open_directories(&grants.directories)?;
+        let mut skill = Self {
+            name: name.to_owned(),
+            sandbox: sandbox.clone(),
+            linked,
+            environment: grants.environment,
+            directories,
+            limits,
+            tools: Vec::new(),
+            size: component.size(),
+            times: LoadTimes { link, list_tools: Duration::ZERO },
+        };
+        skill.tools = skill.list_tools().await?;
+        skill.times.list_tools = started.elapsed() - link;
+        Ok(skill)
+    }
+
+    /// How large its component is.
+    pub fn size(&self) -> ByteSize {
+        self.size
+    }
+
+    /// How long loading took.
+    pub fn load_times(&self) -> LoadTimes {
+        self.times
+    }
+
+    /// The list must not depend on capabilities, so it is made without any.
+    async fn list_tools(&self) -> Result<Vec<ToolDefinition>, LoadError> {
+        let (guest, mut wasi) = Guest::new(&self.limits);
+        let call = async |store: &mut wasmtime::Store<SkillStore>| {
+            let instance = self.linked.instantiate_async(&mut *store).await?;
+            instance.perstack_plugin_tools().call_list_tools(store).await
+        };
+        let data = SkillStore::new(self, wasi.build(), &self.limits, unattended());
+        let (listed, _) = self.run(data, &guest, call).await;
+        let listed = listed.map_err(|ended| LoadError::ListTools(ended.to_string()))?;
+        convert::tools(listed).map_err(LoadError::BadTools)
+    }
+
+    /// Runs one call in a fresh store, within its limits.
+    async fn run<T>(
+        &self,
+        data: SkillStore,
+        guest: &Guest,
+        call: impl AsyncFnOnce(&mut wasmtime::Store<SkillStore>) -> wasmtime::Result<T>,
+    ) -> (Result<T, Ended>, SkillStore) {
+        let mut store = self.sandbox.store(data);
+        store.limiter(|data| &mut data.limiter);
+        let answer = within(self.limits.timeout, &guest.stopwatch, async {
+            let _place = self.sandbox.place().await.map_err(|error| Ended::Host(error.to_string()))?;
+            Ok(call(&mut store).await)
+        });
+        let answer = answer.await.and_then(|answer| answer);
+        let mut data = store.into_data();
+        let answer = answer.and_then(|answer| answer.map_err(|error| ended(&error, &mut data.limiter, &guest.stderr)));
+        (answer, data)
+    }
+}
+
+#[async_trait::async_trait]
+impl ToolSet for Skill {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn tools(&self) -> &[ToolDefinition] {
+        &self.tools
+    }
+
+    async fn call(&self, tool: &str, arguments: &Value, context: CallContext) -> CallOutcome {
+        let (guest, mut wasi) = Guest::new(&self.limits);
+        set_environment(&mut wasi, &self.environment);
+        if let Err(error) = preopen(&mut wasi, &self.directories) {
+            return CallOutcome::refused(ToolError::Ended(format!("`{}`: {error:#}", self.name)));
+        }
+        let arguments = arguments.to_string();
+        let call = async |store: &mut wasmtime::Store<SkillStore>| {
+            let instance = self.linked.instantiate_async(&mut *store).await?;
+            instance.perstack_plugin_tools().call_call_tool(store, tool, &arguments).await
+        };
+        let data = SkillStore::new(self, wasi.build(), &self.limits, context);
+        let (answer, data) = self.run(data, &guest, call).await;
+        let returned = answer.is_ok();
+        let result = answer
+            .and_then(|answer| self.convert(answer))
+            .unwrap_or_else(|ended| Err(ToolError::Ended(format!("`{}` was ended: {ended}", self.name))));
+        let (changes, open) = data.state.finish();
+        CallOutcome {
+            result,
+            // What a call changed before it crashed is half of something.
+            state_changes: if returned { changes } else { Vec::new() },
+            state_guard: open.map(|open| open.guard),
+            log: CallLog { text: guest.stdout.text() + &guest.stderr.text() },
+        }
+    }
+}
+
+impl Skill {
+    fn convert(
+        &self,
+        answer: Result<types::ToolOutput, types::ToolError>,
+    ) -> Result<Result<ToolOutput, ToolError>, Ended> {
+        match answer {
+            Ok(output) => convert::output(output, &self.limits).map(Ok),
+            Err(error) => convert::error(error, &self.limits).map(Err),
+        }
+    }
+}
+
+/// What the host keeps of a guest while it runs.
+pub(crate) struct Guest {
+    pub(crate) stopwatch: Stopwatch,
+    pub(crate) stdout: Captured,
+    pub(crate) stderr: Captured,
+}
+
+impl Guest {
+    /// A guest that is granted nothing, and what can grant it something.
+    pub(crate) fn new(limits: &Limits) -> (Self, WasiCtxBuilder) {
+        let (stdout, stderr) = (Captured::new(limits.output), Captured::new(limits.output));
+        let mut wasi = WasiCtx::builder();
+        wasi.stdout(stdout.clone());
+        wasi.stderr(stderr.clone());
+        wasi.allow_tcp(false);
+        wasi.allow_udp(false);
+        wasi.allow_ip_name_lookup(false);
+        wasi.max_random_size(MAX_RANDOM_BYTES);
+        (Self { stopwatch: Stopwatch::start(), stdout, stderr }, wasi)
+    }
+}
+
+/// Why a guest did not return: the limit that it hit, or its crash with what it said.
+pub(crate) fn ended(error: &wasmtime::Error, limiter: &mut Limiter, stderr: &Captured) -> Ended {
+    if let Some(limit) = limiter.hit.take() {
+        return limit;
+    }
+    if let Some(ended) = error.downcast_ref::<Ended>() {
+        return ended.clone();
+    }
+    let root = error.root_cause().to_string();
+    if root.contains("fuel allocated for hostcalls") {
+        return Ended::HostCall(crate::limits::MAX_HOSTCALL_BYTES as u64);
+    }
+    let said = stderr.text();
+    let said: Vec<&str> = said.lines().filter(|line| !line.trim().is_empty()).take(MAX_CRASH_LINES).collect();
+    if said.is_empty() { Ended::Trap(root) } else { Ended::Trap(format!("{root}; it said: {}", said.join(" "))) }
+}
+
+/// What the engine knows about a call.
+pub(crate) struct SkillStore {
+    wasi: WasiCtx,
+    table: ResourceTable,
+    pub(crate) limiter: Limiter,
+    pub(crate) skill_name: String,
+    pub(crate) context: CallContext,
+    pub(crate) state: SkillState,
+    pub(crate) reports: usize,
+}
+
+impl SkillStore {
+    fn new(skill: &Skill, wasi: WasiCtx, limits: &Limits, context: CallContext) -> Self {
+        Self {
+            wasi,
+            table: resources(),
+            limiter: Limiter::new(limits),
+            skill_name: skill.name.clone(),
+            state: SkillState::new(context.state.clone()),
+            context,
+            reports: 0,
+        }
+    }
+}
+
+impl WasiView for SkillStore {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+impl types::Host for SkillStore {}
+
+/// The context in which tools are listed: no call, no state, nobody who listens.
+fn unattended() -> CallContext {
+    struct Nothing;
+    #[async_trait::async_trait]
+    impl StateSource for Nothing {
+        async fn open(&self) -> Result<OpenState, StateError> {
+            Err(StateError::Unavailable("there is no state while tools are listed".into()))
+        }
+    }
+    impl Observer for Nothing {
+        fn observe(&self, _: Observation) {}
+    }
+    let nowhere = perstack_core::Id::from_entropy([0; 24]);
+    CallContext {
+        job_id: nowhere.clone(),
+        run_id: nowhere,
+        tool_call_id: String::new(),
+        expert_key: String::new(),
+        state: Arc::new(Nothing),
+        observer: Arc::new(Nothing),
+    }
+}

@@ -1,0 +1,57 @@
+//! What can go wrong with files.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Why something could not be read or kept.
+#[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "each variant's text says what it is")]
+pub enum StoreError {
+    #[error("`{}` cannot be written: {source}", .path.display())]
+    Write { path: PathBuf, source: io::Error },
+    #[error("`{}` cannot be read: {source}", .path.display())]
+    Read { path: PathBuf, source: io::Error },
+    #[error("`{}` is damaged: {reason}", .path.display())]
+    Damaged { path: PathBuf, reason: String },
+    #[error("there is no job `{0}` in this workspace")]
+    NoSuchJob(String),
+    #[error("there is a job `{0}` already")]
+    JobExists(String),
+    #[error("another process is working on job `{0}`")]
+    JobLocked(String),
+    #[error("the name `{0}` is too long to keep state under")]
+    NameTooLong(String),
+}
+
+impl StoreError {
+    /// What to do about it.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Write { source, .. } => match source.kind() {
+                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                    "free some space, then go on with `--continue`; what was recorded is kept"
+                }
+                io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+                    "choose a folder that you may write to with `--workspace`"
+                }
+                _ => "check the disk, then go on with `--continue`; what was recorded is kept",
+            },
+            Self::Read { .. } => "check the file and its permissions",
+            Self::Damaged { .. } => "restore it from a backup, or start a new job",
+            Self::NoSuchJob(_) => "check the job's name and `--workspace`",
+            Self::JobExists(_) => "go on with it by `--continue-job`, or choose another name",
+            Self::JobLocked(_) => "wait until it is done, or stop it",
+            Self::NameTooLong(_) => "choose a shorter name",
+        }
+    }
+
+    pub(crate) fn write(path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Write { path, source }
+    }
+
+    pub(crate) fn read(path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Read { path, source }
+    }
+}
