@@ -1,2 +1,39 @@
-//! x
-fn main() {}
+//! `perstack`: runs AI agents whose skills and logic are WASI components.
+
+mod args;
+mod bundled;
+mod commands;
+mod context;
+mod failure;
+mod listing;
+mod text;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::args::{Args, Command};
+use crate::failure::Failure;
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    let code = match run(args) {
+        Ok(code) => code,
+        Err(failure) => failure.show(),
+    };
+    // A guest's file operation may still hold a thread; the process does not wait for it.
+    std::process::exit(code.into());
+}
+
+fn run(args: Args) -> Result<failure::Exit, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::no_threads)?;
+    let done = runtime.block_on(async {
+        match args.command {
+            None => listing::show(args.config.as_deref()),
+            Some(Command::Run(command)) => commands::run::run(command, args.config).await,
+            Some(Command::Start(command)) => commands::start::start(command, args.config).await,
+        }
+    });
+    runtime.shutdown_background();
+    done
+}

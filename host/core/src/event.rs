@@ -171,7 +171,8 @@ impl Serialize for Event {
             step_number,
         };
         let common = serde_json::to_value(common).map_err(serde::ser::Error::custom)?;
-        let (Value::Object(mut body), Value::Object(common)) = (body.map_err(serde::ser::Error::custom)?, common) else {
+        let (Value::Object(mut body), Value::Object(common)) = (body.map_err(serde::ser::Error::custom)?, common)
+        else {
             return Err(serde::ser::Error::custom("an event is an object"));
         };
         let mut event = serde_json::Map::with_capacity(body.len() + common.len());

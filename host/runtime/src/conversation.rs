@@ -286,8 +286,12 @@ fn part(content: &Content) -> Result<Part, RunError> {
     let id: Id = new_id()?;
     Ok(match content.clone() {
         Content::Text { text } => Part::TextPart { text, id },
-        Content::Image { media_type, base64 } => Part::ImageInlinePart { encoded_data: base64, mime_type: media_type, id },
-        Content::File { media_type, base64 } => Part::FileInlinePart { encoded_data: base64, mime_type: media_type, id },
+        Content::Image { media_type, base64 } => {
+            Part::ImageInlinePart { encoded_data: base64, mime_type: media_type, id }
+        }
+        Content::File { media_type, base64 } => {
+            Part::FileInlinePart { encoded_data: base64, mime_type: media_type, id }
+        }
         Content::WorkspaceFile { path, media_type } => {
             Part::TextPart { text: format!("[file `{path}` of the workspace, {media_type}]"), id }
         }

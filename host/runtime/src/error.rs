@@ -94,7 +94,9 @@ impl RunError {
             Self::NoAnswerExpected { .. } => "leave out `-i` to ask something new".to_owned(),
             Self::Interrupted { .. } => "finish it first: `--continue` without a query".to_owned(),
             Self::QueryTooLarge { .. } => "put long texts into a file in the workspace".to_owned(),
-            Self::Diverged { .. } => "start a new job; this one can only go on with the component it began with".to_owned(),
+            Self::Diverged { .. } => {
+                "start a new job; this one can only go on with the component it began with".to_owned()
+            }
             Self::DamagedJournal(_) => "start a new job".to_owned(),
             Self::NoEntropy(_) => return None,
             Self::Store(error) => error.hint().to_owned(),

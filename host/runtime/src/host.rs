@@ -397,9 +397,7 @@ impl Scene {
     async fn state_get(&self, scope: Scope, key: String) -> Result<Result<Option<Vec<u8>>, StateError>, RunError> {
         let damaged = || RunError::DamagedJournal("a value of the state cannot be read".into());
         let same = |entry| match entry {
-            Entry::StateRead { scope: its, key: recorded, value } => {
-                (its == scope && recorded == key).then_some(value)
-            }
+            Entry::StateRead { scope: its, key: recorded, value } => (its == scope && recorded == key).then_some(value),
             _ => None,
         };
         let recorded = self.replay(&mut self.progress(), "read its state", same)?;

@@ -35,8 +35,9 @@ mod state;
 mod toolbox;
 
 pub use error::{ProjectError, RunError};
+pub use perstack_sandbox::{Cache, CacheError};
 pub use perstack_store::{StoreError, Workspace};
 pub use project::{BundledFile, Project};
 pub use recorder::Listener;
 pub use request::{Input, JobChoice, Outcome, Prepared, Request, Settings, SkillSummary, Stop};
-pub use run::{Runtime, RuntimeConfig};
+pub use run::{PreparedExpert, Runtime, RuntimeConfig};

@@ -38,10 +38,6 @@ impl Recorder {
         &self.job_id
     }
 
-    pub(crate) fn run_id(&self) -> &Id {
-        &self.run_id
-    }
-
     /// Records what happened around the run.
     pub(crate) fn runtime(&self, event: RuntimeEvent) -> Result<(), RunError> {
         self.record(EventBody::Runtime(event))
@@ -56,8 +52,7 @@ impl Recorder {
         // Held while the event is told too: listeners hear events in the order of their times.
         let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
         let timestamp = now().max(*latest + 1);
-        let event =
-            Event { id: new_id()?, timestamp, job_id: self.job_id.clone(), run_id: self.run_id.clone(), body };
+        let event = Event { id: new_id()?, timestamp, job_id: self.job_id.clone(), run_id: self.run_id.clone(), body };
         self.store.put_event(&event)?;
         *latest = timestamp;
         self.listener.hear(&event);

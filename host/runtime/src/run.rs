@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use futures::future::try_join_all;
 use perstack_core::config::{
-    Capabilities, DEFAULT_MAX_RETRIES, DEFAULT_MAX_STEPS, DEFAULT_MODEL, DEFAULT_TIMEOUT, Expert, Lifetime, Logic as LogicConfig, SkillKind, WasmSkill,
+    Capabilities, DEFAULT_MAX_RETRIES, DEFAULT_MAX_STEPS, DEFAULT_MODEL, DEFAULT_TIMEOUT, Expert, Lifetime,
+    Logic as LogicConfig, SkillKind, WasmSkill,
 };
 use perstack_core::{
-    Checkpoint, CheckpointStatus, ExpertInfo, Id, InteractiveAnswer, Job, JobStatus, RunEvent, RunInput,
-    RunSetting, RuntimeEvent, ServerInfo, ToolCall, ToolSet, Usage,
+    Checkpoint, CheckpointStatus, ExpertInfo, Id, InteractiveAnswer, Job, JobStatus, RunEvent, RunInput, RunSetting,
+    RuntimeEvent, ServerInfo, ToolCall, ToolSet, Usage,
 };
 use perstack_sandbox::{Cache, DirectoryGrant, Grants, Logic, LogicInput, Sandbox, SandboxConfig, Skill};
 use perstack_store::{JobStore, Workspace};
@@ -227,11 +228,7 @@ impl PreparedExpert {
             }
             _ => None,
         });
-        Prepared {
-            expert_key: self.expert.key.clone(),
-            logic_size: self.logic.size(),
-            skills: skills.collect(),
-        }
+        Prepared { expert_key: self.expert.key.clone(), logic_size: self.logic.size(), skills: skills.collect() }
     }
 
     /// Runs the Expert until it has answered, asks the user, or fails.
@@ -284,9 +281,11 @@ impl PreparedExpert {
         let ended = matches!(journal.records().last(), Some(Record { entry: Entry::Finished { .. }, .. }));
         let settled = matches!(checkpoint.status, CheckpointStatus::Completed | CheckpointStatus::StoppedByError);
         match &request.input {
-            Input::Query(query) if ended && settled => self.begin_run(store, new_run, query, Some((checkpoint, journal))),
-            Input::Query(_) if checkpoint.status == CheckpointStatus::StoppedByInteractiveTool
-                && waits(&checkpoint, &journal) =>
+            Input::Query(query) if ended && settled => {
+                self.begin_run(store, new_run, query, Some((checkpoint, journal)))
+            }
+            Input::Query(_)
+                if checkpoint.status == CheckpointStatus::StoppedByInteractiveTool && waits(&checkpoint, &journal) =>
             {
                 let tool = checkpoint.pending_tool_calls.iter().flatten().map(|call| call.tool_name.clone()).collect();
                 Err(RunError::AnswerExpected { job: shown, tool })
@@ -439,10 +438,7 @@ impl PreparedExpert {
             job_id: job_id.clone(),
             run_id: run_id.clone(),
             expert_key: self.expert.key.clone(),
-            input: RunInput {
-                text: position.query.clone(),
-                interactive_tool_call_result: position.answer.clone(),
-            },
+            input: RunInput { text: position.query.clone(), interactive_tool_call_result: position.answer.clone() },
             model: self.settings.model.clone(),
             max_steps,
             max_retries: self.settings.max_retries,

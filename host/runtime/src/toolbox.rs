@@ -36,8 +36,7 @@ impl Toolbox {
     /// left out is not there.
     pub(crate) fn add(&mut self, expert: &str, selection: Selection<'_>) -> Result<(), RunError> {
         let skill = selection.set.name();
-        let unsupported =
-            |reason| RunError::Unsupported { expert: expert.to_owned(), skill: skill.to_owned(), reason };
+        let unsupported = |reason| RunError::Unsupported { expert: expert.to_owned(), skill: skill.to_owned(), reason };
         for name in selection.pick.iter().chain(selection.omit) {
             if !selection.set.tools().iter().any(|tool| tool.name == *name) {
                 return Err(unsupported(format!("it has no tool `{name}` to pick or omit")));

@@ -100,9 +100,12 @@ impl World {
 
     fn imports(self) -> &'static [&'static str] {
         match self {
-            Self::Skill => {
-                &["perstack:plugin/types", "perstack:plugin/progress", "perstack:plugin/call-context", "perstack:plugin/state"]
-            }
+            Self::Skill => &[
+                "perstack:plugin/types",
+                "perstack:plugin/progress",
+                "perstack:plugin/call-context",
+                "perstack:plugin/state",
+            ],
             Self::Expert => &[
                 "perstack:plugin/types",
                 "perstack:plugin/model",

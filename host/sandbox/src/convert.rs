@@ -33,7 +33,10 @@ pub(crate) fn tools(listed: Vec<types::ToolDefinition>) -> Result<Vec<ToolDefini
             && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-');
         if !fits {
             let shown: String = name.chars().take(MAX_NAME).collect();
-            return Err(format!("`{}` is no tool's name: use 1 to {MAX_NAME} of `a-z A-Z 0-9 _ -`", shown.escape_debug()));
+            return Err(format!(
+                "`{}` is no tool's name: use 1 to {MAX_NAME} of `a-z A-Z 0-9 _ -`",
+                shown.escape_debug()
+            ));
         }
         if !names.insert(name.clone()) {
             return Err(format!("two tools are named `{name}`"));
@@ -97,8 +100,8 @@ pub(crate) fn tool_definition(tool: ToolDefinition) -> types::ToolDefinition {
 
 /// Takes a tool's answer, if it is within the limit and keeps to the contract.
 pub(crate) fn output(output: types::ToolOutput, limits: &Limits) -> Result<ToolOutput, Ended> {
-    let size: usize = output.content.iter().map(content_size).sum::<usize>()
-        + output.structured.as_ref().map_or(0, String::len);
+    let size: usize =
+        output.content.iter().map(content_size).sum::<usize>() + output.structured.as_ref().map_or(0, String::len);
     within_output(size, limits)?;
     let structured = output.structured.as_deref().map(serde_json::from_str).transpose();
     let structured = structured.map_err(|error| Ended::BadAnswer(format!("`structured` is not JSON: {error}")))?;
@@ -215,10 +218,8 @@ mod tests {
     #[test]
     fn an_answer_is_bounded_and_checked() {
         let limits = Limits { output: 10, ..Limits::default() };
-        let text = |text: &str| types::ToolOutput {
-            content: vec![types::Content::Text(text.into())],
-            structured: None,
-        };
+        let text =
+            |text: &str| types::ToolOutput { content: vec![types::Content::Text(text.into())], structured: None };
         assert!(output(text("0123456789"), &limits).is_ok());
         assert_eq!(output(text("0123456789a"), &limits), Err(Ended::Output(10)));
         let not_json = types::ToolOutput { content: vec![], structured: Some("{".into()) };

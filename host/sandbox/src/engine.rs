@@ -13,7 +13,9 @@ use crate::bindings::{expert, skill};
 use crate::cache::Cache;
 use crate::component::{ComponentBytes, World, check};
 use crate::error::LoadError;
-use crate::limits::{MAX_CORE_INSTANCES, MAX_HANDLES, MAX_HOSTCALL_BYTES, MAX_MEMORIES, MAX_TABLES, MAX_TABLE_ELEMENTS};
+use crate::limits::{
+    MAX_CORE_INSTANCES, MAX_HANDLES, MAX_HOSTCALL_BYTES, MAX_MEMORIES, MAX_TABLE_ELEMENTS, MAX_TABLES,
+};
 use crate::logic::LogicStore;
 use crate::skill::SkillStore;
 
@@ -79,7 +81,10 @@ impl Sandbox {
     }
 
     /// Checks and compiles a skill, and links it.
-    pub(crate) async fn link_skill(&self, component: &ComponentBytes) -> Result<skill::SkillPre<SkillStore>, LoadError> {
+    pub(crate) async fn link_skill(
+        &self,
+        component: &ComponentBytes,
+    ) -> Result<skill::SkillPre<SkillStore>, LoadError> {
         let compiled = self.compile(component, World::Skill).await?;
         let linked = self.0.skills.instantiate_pre(&compiled).and_then(skill::SkillPre::new);
         linked.map_err(does_not_link)

@@ -40,7 +40,9 @@ impl LoadError {
     /// What to do about it, where that is known.
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
-            Self::Missing { .. } => "build it, or correct `component` in perstack.toml; the path is relative to that file",
+            Self::Missing { .. } => {
+                "build it, or correct `component` in perstack.toml; the path is relative to that file"
+            }
             Self::Unreadable { .. } => "check the file and its permissions",
             Self::TooLarge { .. } => "build it with `opt-level = \"s\"`, `lto = true` and `strip = true`",
             Self::NotAComponent { .. } => {

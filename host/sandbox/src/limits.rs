@@ -119,7 +119,11 @@ impl Drop for Paused {
 ///
 /// # Errors
 /// [`Ended::Timeout`].
-pub(crate) async fn within<T>(limit: Duration, stopwatch: &Stopwatch, call: impl Future<Output = T>) -> Result<T, Ended> {
+pub(crate) async fn within<T>(
+    limit: Duration,
+    stopwatch: &Stopwatch,
+    call: impl Future<Output = T>,
+) -> Result<T, Ended> {
     let watch = async {
         loop {
             let left = limit.saturating_sub(stopwatch.elapsed());

@@ -225,9 +225,14 @@ impl wit::toolbox::Host for LogicStore {
         Ok(tools.into_iter().map(convert::tool_definition).collect())
     }
 
-    async fn call_tools(&mut self, calls: Vec<wit::toolbox::ToolCall>) -> wasmtime::Result<Vec<wit::toolbox::ToolResult>> {
+    async fn call_tools(
+        &mut self,
+        calls: Vec<wit::toolbox::ToolCall>,
+    ) -> wasmtime::Result<Vec<wit::toolbox::ToolResult>> {
         if calls.len() > MAX_CALLS {
-            return Err(Ended::BadAnswer(format!("it called {} tools at once, more than {MAX_CALLS}", calls.len())).into());
+            return Err(
+                Ended::BadAnswer(format!("it called {} tools at once, more than {MAX_CALLS}", calls.len())).into()
+            );
         }
         for call in &calls {
             self.bounded(&call.arguments)?;
@@ -251,7 +256,11 @@ impl wit::toolbox::Host for LogicStore {
 }
 
 impl wit::user::Host for LogicStore {
-    async fn ask(&mut self, tool_name: String, arguments: String) -> wasmtime::Result<Result<String, wit::user::Error>> {
+    async fn ask(
+        &mut self,
+        tool_name: String,
+        arguments: String,
+    ) -> wasmtime::Result<Result<String, wit::user::Error>> {
         self.bounded(&arguments)?;
         let _paused = self.stopwatch.pause();
         let answer = self.host.ask(tool_name, arguments).await?;

@@ -48,7 +48,8 @@ fn open_one(grant: &DirectoryGrant) -> Result<OpenGrant, LoadError> {
     let path = grant.path.to_string();
     let bad = |reason: String| LoadError::BadDirectory { path: path.clone(), reason };
     if path == "." {
-        let reason = format!("the whole workspace contains `{JOBS_FOLDER}/`, where jobs are kept; grant folders inside it");
+        let reason =
+            format!("the whole workspace contains `{JOBS_FOLDER}/`, where jobs are kept; grant folders inside it");
         return Err(bad(reason));
     }
     if Path::new(&path).starts_with(JOBS_FOLDER) {
@@ -60,8 +61,9 @@ fn open_one(grant: &DirectoryGrant) -> Result<OpenGrant, LoadError> {
         Errno::NOTDIR | Errno::LOOP => bad("it is not a directory, or is reached through a link".into()),
         other => bad(other.to_string()),
     };
-    let mut directory = rustix::fs::openat(CWD, &grant.workspace, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
-        .map_err(failed)?;
+    let mut directory =
+        rustix::fs::openat(CWD, &grant.workspace, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+            .map_err(failed)?;
     let jobs = match rustix::fs::openat(&directory, JOBS_FOLDER, flags, Mode::empty()) {
         Ok(jobs) => Some(identity(&jobs).map_err(failed)?),
         Err(Errno::NOENT) => None,

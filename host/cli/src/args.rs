@@ -1,0 +1,80 @@
+//! The command line, as it is typed.
+
+use std::path::PathBuf;
+
+use clap::{Args as Arguments, Parser, Subcommand};
+use perstack_core::Id;
+
+/// Runs AI agents ("Experts") whose skills and logic are WASI components.
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    after_help = "Examples:\n  perstack                                    list the Experts that can be run here\n  \
+                  perstack start tic-tac-toe \"Let's play!\"    play in the terminal\n  \
+                  perstack run tic-tac-toe \"Let's play!\"      the same, as one JSON event a line"
+)]
+pub(crate) struct Args {
+    /// Path of perstack.toml; by default it is looked for in this folder and upward.
+    #[arg(long, value_name = "PATH", global = true)]
+    pub(crate) config: Option<PathBuf>,
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Runs an Expert interactively, in this terminal.
+    #[command(after_help = "Examples:\n  perstack start tic-tac-toe \"Let's play!\"\n  \
+                            perstack start tic-tac-toe --continue       go on with the latest game")]
+    Start(StartArgs),
+    /// Runs an Expert and prints one JSON event a line.
+    #[command(after_help = "Examples:\n  perstack run tic-tac-toe \"Let's play!\"\n  \
+                            perstack run tic-tac-toe \"5\" --continue -i   answer what it asked\n  \
+                            perstack run tic-tac-toe --continue          go on after a crash\n\n\
+                            Exit status: 0 answered or asking, 1 failed, 2 could not start.")]
+    Run(RunArgs),
+}
+
+#[derive(Debug, Arguments)]
+pub(crate) struct StartArgs {
+    /// The Expert; asked for if left out.
+    pub(crate) expert_key: Option<String>,
+    /// What to ask it; asked for if left out.
+    pub(crate) query: Option<String>,
+    #[command(flatten)]
+    pub(crate) shared: SharedArgs,
+}
+
+#[derive(Debug, Arguments)]
+pub(crate) struct RunArgs {
+    /// The Expert.
+    pub(crate) expert_key: String,
+    /// What to ask it; with `-i`, the answer to what it asked. May be left out to go on after a crash.
+    #[arg(required_unless_present_any = ["continue_latest", "continue_job"])]
+    pub(crate) query: Option<String>,
+    #[command(flatten)]
+    pub(crate) shared: SharedArgs,
+}
+
+#[derive(Debug, Arguments)]
+#[group(skip)]
+pub(crate) struct SharedArgs {
+    /// The folder that Experts share, where jobs are kept; by default this one.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) workspace: Option<PathBuf>,
+    /// Name of the new job.
+    #[arg(long, value_name = "ID", conflicts_with_all = ["continue_latest", "continue_job"])]
+    pub(crate) job_id: Option<Id>,
+    /// Go on with the Expert's latest job.
+    #[arg(long = "continue", conflicts_with = "continue_job", group = "continuing")]
+    pub(crate) continue_latest: bool,
+    /// Go on with this job.
+    #[arg(long, value_name = "ID", group = "continuing")]
+    pub(crate) continue_job: Option<Id>,
+    /// The query is the answer to what the Expert asked. Needs `--continue` or `--continue-job`.
+    #[arg(short = 'i', long, requires = "continuing")]
+    pub(crate) interactive_tool_call_result: bool,
+    /// The most steps that the job may take.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) max_steps: Option<u64>,
+}

@@ -1,0 +1,40 @@
+//! `perstack run`: one JSON event a line on stdout.
+
+use std::io::{Write, stdout};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use perstack_core::Event;
+use perstack_runtime::{Outcome, Stop};
+
+use crate::args::RunArgs;
+use crate::context;
+use crate::failure::{Exit, Failure};
+
+pub(crate) async fn run(args: RunArgs, config: Option<PathBuf>) -> Result<Exit, Failure> {
+    let project = context::project_of(config.as_deref(), &args.expert_key)?;
+    let workspace = context::workspace(&args.shared)?;
+    let prepared = context::runtime()?.prepare(&project, &workspace, &args.expert_key).await?;
+    let request = context::request(&args.expert_key, args.query, &args.shared);
+    let outcome = prepared.run(request, Arc::new(print)).await?;
+    warn_unused(&outcome);
+    Ok(match outcome.stop {
+        Stop::Completed(_) | Stop::Asks(_) => Exit::Done,
+        Stop::MaxSteps(_) | Stop::Failed(_) => Exit::Failed,
+    })
+}
+
+/// An answer that changed nothing is said to be so.
+pub(crate) fn warn_unused(outcome: &Outcome) {
+    if let Some(answer) = &outcome.unused_answer {
+        context::warn(&format!("`{answer}` was not used: the run was interrupted, and went on from what was recorded"));
+    }
+}
+
+/// Whoever listens may go away; the run goes on, and all events are kept with the job.
+fn print(event: &Event) {
+    let Ok(mut line) = serde_json::to_vec(event) else { return };
+    line.push(b'\n');
+    let mut stdout = stdout().lock();
+    drop(stdout.write_all(&line).and_then(|()| stdout.flush()));
+}

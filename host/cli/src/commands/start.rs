@@ -1,0 +1,180 @@
+//! `perstack start`: a conversation, line by line, with or without a terminal.
+
+use std::io::{BufRead, IsTerminal, Read, Write, stdin, stdout};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use perstack_core::{Event, EventBody, RunEvent, RuntimeEvent, ToolCall};
+use perstack_runtime::{Input, JobChoice, Prepared, Request, Settings, Stop};
+use serde_json::Value;
+
+use crate::args::StartArgs;
+use crate::commands::run::warn_unused;
+use crate::context;
+use crate::failure::{Exit, Failure};
+use crate::text::{harmless, size};
+
+/// The longest line that is read; the runtime takes queries up to 20 KiB.
+const MAX_LINE_BYTES: u64 = 64 << 10;
+
+pub(crate) async fn start(args: StartArgs, config: Option<PathBuf>) -> Result<Exit, Failure> {
+    let expert_key = match args.expert_key {
+        Some(key) => key,
+        None => ask_for("Expert", config.as_deref())?,
+    };
+    let project = context::project_of(config.as_deref(), &expert_key)?;
+    let workspace = context::workspace(&args.shared)?;
+    let prepared = context::runtime()?.prepare(&project, &workspace, &expert_key).await?;
+    show(&header(&prepared.summary()));
+    let continuing = args.shared.continue_latest || args.shared.continue_job.is_some();
+    let query = match args.query {
+        Some(query) => Some(query),
+        None if continuing => None,
+        None => Some(required_line("query")?),
+    };
+    let mut request = context::request(&expert_key, query, &args.shared);
+    loop {
+        let outcome = match prepared.run(request, Arc::new(tell)).await {
+            Ok(outcome) => outcome,
+            Err(perstack_runtime::RunError::AnswerExpected { job, .. }) if continuing => {
+                // Opened again: the question itself was shown by the process before.
+                let Some(answer) = ask_again(&workspace, &job)? else { return Ok(Exit::Done) };
+                request = answer;
+                request.expert_key.clone_from(&expert_key);
+                continue;
+            }
+            Err(error) => return Err(error.into()),
+        };
+        warn_unused(&outcome);
+        let job = JobChoice::Existing(outcome.job_id.clone());
+        match outcome.stop {
+            Stop::Asks(call) => {
+                let Some(answer) = ask(&call)? else {
+                    show(&format!("\nstopped · job {}\n  perstack start {expert_key} --continue", outcome.job_id));
+                    return Ok(Exit::Done);
+                };
+                let settings = Settings { max_steps: args.shared.max_steps };
+                request = Request { expert_key: expert_key.clone(), input: Input::Answer(answer), job, settings };
+            }
+            Stop::Completed(_) => {
+                show(&format!("\n✓ done · job {}", outcome.job_id));
+                return Ok(Exit::Done);
+            }
+            Stop::MaxSteps(steps) => {
+                let hint = "go on with a larger `--max-steps` and `--continue`".to_owned();
+                return Err(Failure::new(Exit::Failed, format_args!("the job has used its {steps} steps"), Some(hint)));
+            }
+            Stop::Failed(reason) => {
+                let hint = format!("what happened is in perstack/jobs/{}", outcome.job_id);
+                return Err(Failure::new(Exit::Failed, reason, Some(hint)));
+            }
+        }
+    }
+}
+
+/// `tic-tac-toe  component 61 KB · skills: scoreboard · no model · nothing granted beyond its own state`
+fn header(prepared: &Prepared) -> String {
+    let names: Vec<&str> = prepared.skills.iter().map(|skill| skill.name.as_str()).collect();
+    let skills = if names.is_empty() { "no skills".to_owned() } else { format!("skills: {}", names.join(", ")) };
+    let grants: Vec<String> = prepared
+        .skills
+        .iter()
+        .flat_map(|skill| skill.grants.iter().map(move |grant| format!("{}: {grant}", skill.name)))
+        .collect();
+    let grants =
+        if grants.is_empty() { "nothing granted beyond its own state".to_owned() } else { grants.join(" · ") };
+    let component = size(prepared.logic_size.bytes());
+    format!("{}  component {component} · {skills} · no model · {grants}\n", prepared.expert_key)
+}
+
+/// Shows what people follow: text, tools, and what skills write.
+fn tell(event: &Event) {
+    match &event.body {
+        EventBody::Run { event, .. } => match &**event {
+            RunEvent::StreamRunResult { delta } => show(delta),
+            RunEvent::CallTools { tool_calls, .. } => {
+                let is_question = |call: &&ToolCall| call.args.get("question").is_some();
+                for call in tool_calls.iter().filter(|call| !is_question(call)) {
+                    show(&format!("  ↳ {} {}", call.skill_name, call.tool_name));
+                }
+            }
+            _ => {}
+        },
+        EventBody::Runtime(RuntimeEvent::SkillStderr { skill_name, message }) => {
+            for line in message.lines() {
+                show(&format!("  {skill_name}: {line}"));
+            }
+        }
+        EventBody::Runtime(RuntimeEvent::SkillProgress { skill_name, message, .. }) => {
+            show(&format!("  {skill_name}: {message}"));
+        }
+        EventBody::Runtime(_) => {}
+    }
+}
+
+/// Asks what the Expert asks. None at the end of the input.
+fn ask(call: &ToolCall) -> Result<Option<String>, Failure> {
+    let question = match call.args.get("question").and_then(Value::as_str) {
+        Some(question) => question.to_owned(),
+        None => format!("{} {}", call.tool_name, call.args),
+    };
+    read_line(&question)
+}
+
+/// The question that a job waits with, asked again in this process.
+fn ask_again(workspace: &perstack_runtime::Workspace, job: &str) -> Result<Option<Request>, Failure> {
+    let failed = |error: &dyn std::fmt::Display| Failure::new(Exit::NotStarted, error, None);
+    let id: perstack_core::Id = job.parse().map_err(|error| failed(&error))?;
+    let checkpoint = {
+        let store = workspace.open_job(&id).map_err(|error| failed(&error))?;
+        let latest = store.job().map_err(|error| failed(&error))?.and_then(|job| job.latest_checkpoint_id);
+        latest.map(|latest| store.checkpoint(&latest)).transpose().map_err(|error| failed(&error))?
+    };
+    let pending = checkpoint.and_then(|checkpoint| checkpoint.pending_tool_calls).unwrap_or_default();
+    let Some(call) = pending.first() else { return Ok(None) };
+    let answer = ask(call)?;
+    let job = JobChoice::Existing(id);
+    Ok(answer.map(|answer| Request {
+        expert_key: String::new(),
+        input: Input::Answer(answer),
+        job,
+        settings: Settings::default(),
+    }))
+}
+
+fn ask_for(what: &str, config: Option<&Path>) -> Result<String, Failure> {
+    crate::listing::show(config)?;
+    required_line(what)
+}
+
+fn required_line(what: &str) -> Result<String, Failure> {
+    let hint = Some("perstack start EXPERT \"query\"".to_owned());
+    match read_line(what)?.filter(|line| !line.is_empty()) {
+        Some(line) => Ok(line),
+        None => Err(Failure::new(Exit::NotStarted, format_args!("no {what} was given"), hint)),
+    }
+}
+
+/// Reads a line. Who types sees a prompt; who pipes does not need one, but sees the question all the same.
+fn read_line(prompt: &str) -> Result<Option<String>, Failure> {
+    let mut out = stdout().lock();
+    drop(write!(out, "{} › ", harmless(prompt)).and_then(|()| out.flush()));
+    let mut line = Vec::new();
+    let read = stdin().lock().take(MAX_LINE_BYTES).read_until(b'\n', &mut line);
+    read.map_err(|error| Failure::new(Exit::Failed, format_args!("the input cannot be read: {error}"), None))?;
+    if line.is_empty() {
+        return Ok(None);
+    }
+    let answer = String::from_utf8_lossy(&line).trim().to_owned();
+    if !stdin().is_terminal() {
+        // What was piped in is part of what happened.
+        drop(writeln!(out, "{}", harmless(&answer)));
+    }
+    Ok(Some(answer))
+}
+
+/// Whoever reads may go away; the run goes on.
+fn show(text: &str) {
+    let mut out = stdout().lock();
+    drop(writeln!(out, "{}", harmless(text)).and_then(|()| out.flush()));
+}

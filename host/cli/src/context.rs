@@ -1,0 +1,86 @@
+//! From what was typed to what is meant: the project, the workspace, the request.
+
+use std::env;
+use std::path::{Path, PathBuf};
+
+use perstack_runtime::{Cache, Input, JobChoice, Project, Request, Runtime, RuntimeConfig, Settings, Workspace};
+
+use crate::args::SharedArgs;
+use crate::bundled;
+use crate::failure::{Exit, Failure};
+
+/// The project that was named or is found here, if any.
+pub(crate) fn own_project(config: Option<&Path>) -> Result<Option<Project>, Failure> {
+    Ok(match config {
+        Some(path) => Some(Project::read(path)?),
+        None => Project::discover(Path::new("."))?,
+    })
+}
+
+/// The project that defines an Expert: the one that was named or is found here, or else one that is part of the program.
+pub(crate) fn project_of(config: Option<&Path>, expert_key: &str) -> Result<Project, Failure> {
+    let own = own_project(config)?;
+    let bundled = bundled::projects()?;
+    let mut all: Vec<Project> = own.into_iter().chain(bundled).collect();
+    if let Some(place) = all.iter().position(|project| project.expert(expert_key).is_some()) {
+        return Ok(all.swap_remove(place));
+    }
+    let known = all.iter().flat_map(Project::expert_keys).collect();
+    Err(perstack_runtime::RunError::UnknownExpert { key: expert_key.to_owned(), known }.into())
+}
+
+/// The folder that Experts share.
+pub(crate) fn workspace(args: &SharedArgs) -> Result<Workspace, Failure> {
+    let folder = args.workspace.as_deref().unwrap_or(Path::new("."));
+    Workspace::open(folder).map_err(|error| {
+        let hint = "name a folder that exists with `--workspace`".to_owned();
+        Failure::new(Exit::NotStarted, error, Some(hint))
+    })
+}
+
+/// A runtime that keeps compiled components in the user's cache.
+pub(crate) fn runtime() -> Result<Runtime, Failure> {
+    let cache = match open_cache() {
+        Ok(cache) => Some(cache),
+        Err(reason) => {
+            warn(&format!("compiled components are not kept, so every start is slow: {reason}"));
+            None
+        }
+    };
+    Ok(Runtime::new(RuntimeConfig { cache })?)
+}
+
+/// What to run, as the command line says.
+pub(crate) fn request(expert_key: &str, query: Option<String>, args: &SharedArgs) -> Request {
+    let input = match query {
+        Some(answer) if args.interactive_tool_call_result => Input::Answer(answer),
+        Some(query) => Input::Query(query),
+        None => Input::Nothing,
+    };
+    let job = match (&args.continue_job, &args.job_id) {
+        (Some(id), _) => JobChoice::Existing(id.clone()),
+        (None, _) if args.continue_latest => JobChoice::Latest,
+        (None, Some(id)) => JobChoice::Named(id.clone()),
+        (None, None) => JobChoice::New,
+    };
+    Request { expert_key: expert_key.to_owned(), input, job, settings: Settings { max_steps: args.max_steps } }
+}
+
+/// Says something that does not stop the program.
+#[expect(clippy::print_stderr, reason = "this is where the program speaks to people")]
+pub(crate) fn warn(message: &str) {
+    eprintln!("warning: {}", crate::text::harmless(message));
+}
+
+fn open_cache() -> Result<Cache, String> {
+    let cache = base_folder("XDG_CACHE_HOME", ".cache")?;
+    let state = base_folder("XDG_STATE_HOME", ".local/state")?;
+    Cache::open(&cache.join("perstack/components"), &state.join("perstack")).map_err(|error| error.to_string())
+}
+
+/// A folder of the XDG base directory specification, which ignores paths that are not absolute.
+fn base_folder(variable: &str, below_home: &str) -> Result<PathBuf, String> {
+    let absolute = |name: &str| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let home = || absolute("HOME").map(|home| home.join(below_home));
+    absolute(variable).or_else(home).ok_or_else(|| format!("neither `{variable}` nor `HOME` is set"))
+}
