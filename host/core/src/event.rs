@@ -36,7 +36,7 @@ pub enum EventBody {
         event: Box<RunEvent>,
     },
     /// About the machinery around it.
-    Runtime(RuntimeEvent),
+    Runtime(Box<RuntimeEvent>),
 }
 
 /// What happened in a step of an Expert's run.
@@ -45,7 +45,7 @@ pub enum EventBody {
 #[expect(missing_docs, reason = "the fields are Perstack's, and named for what they hold")]
 pub enum RunEvent {
     /// The run starts, or goes on from a checkpoint.
-    StartRun { initial_checkpoint: Checkpoint, input_messages: Vec<Message> },
+    StartRun { initial_checkpoint: Box<Checkpoint>, input_messages: Vec<Message> },
     /// The Expert asks for tools.
     CallTools { new_message: Message, tool_calls: Vec<ToolCall>, usage: Usage },
     /// The Expert asks the user.
@@ -57,15 +57,15 @@ pub enum RunEvent {
     /// The answers to a stopped step are part of the conversation.
     FinishAllToolCalls { new_messages: Vec<Message> },
     /// A step ended, and the next one follows.
-    ContinueToNextStep { checkpoint: Checkpoint, step: Step, next_checkpoint: Checkpoint },
+    ContinueToNextStep { checkpoint: Box<Checkpoint>, step: Box<Step>, next_checkpoint: Box<Checkpoint> },
     /// The run waits for the user.
-    StopRunByInteractiveTool { checkpoint: Checkpoint, step: Step },
+    StopRunByInteractiveTool { checkpoint: Box<Checkpoint>, step: Box<Step> },
     /// The job's steps are used up.
-    StopRunByExceededMaxSteps { checkpoint: Checkpoint, step: Step },
+    StopRunByExceededMaxSteps { checkpoint: Box<Checkpoint>, step: Box<Step> },
     /// The run failed.
-    StopRunByError { checkpoint: Checkpoint, step: Step, error: ErrorInfo },
+    StopRunByError { checkpoint: Box<Checkpoint>, step: Box<Step>, error: ErrorInfo },
     /// The run ended with an answer.
-    CompleteRun { checkpoint: Checkpoint, step: Step, text: String, usage: Usage },
+    CompleteRun { checkpoint: Box<Checkpoint>, step: Box<Step>, text: String, usage: Usage },
     /// Text for the user begins.
     StartStreamingRunResult {},
     /// A piece of it.

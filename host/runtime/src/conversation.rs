@@ -96,8 +96,8 @@ impl Conversation {
         if self.checkpoint.step_number >= self.max_steps {
             self.stand(CheckpointStatus::StoppedByExceededMaxSteps, entries)?;
             self.put_job(JobStatus::StoppedByMaxSteps)?;
-            let checkpoint = self.checkpoint.clone();
-            self.tell(RunEvent::StopRunByExceededMaxSteps { checkpoint, step })?;
+            let checkpoint = Box::new(self.checkpoint.clone());
+            self.tell(RunEvent::StopRunByExceededMaxSteps { checkpoint, step: Box::new(step) })?;
             return Ok(Onward::MaxSteps);
         }
         self.next_step(step, entries)?;
@@ -119,8 +119,8 @@ impl Conversation {
         self.checkpoint.partial_tool_results = Some(Vec::new());
         self.stand(CheckpointStatus::StoppedByInteractiveTool, entries)?;
         self.put_job(JobStatus::StoppedByInteractiveTool)?;
-        let checkpoint = self.checkpoint.clone();
-        self.tell(RunEvent::StopRunByInteractiveTool { checkpoint, step })
+        let checkpoint = Box::new(self.checkpoint.clone());
+        self.tell(RunEvent::StopRunByInteractiveTool { checkpoint, step: Box::new(step) })
     }
 
     /// The user has answered what was asked.
@@ -147,8 +147,8 @@ impl Conversation {
         let step = self.step(vec![message]);
         self.stand(CheckpointStatus::Completed, entries)?;
         self.put_job(JobStatus::Completed)?;
-        let checkpoint = self.checkpoint.clone();
-        self.tell(RunEvent::CompleteRun { checkpoint, step, text: text.to_owned(), usage: Usage::default() })
+        let checkpoint = Box::new(self.checkpoint.clone());
+        self.tell(RunEvent::CompleteRun { checkpoint, step: Box::new(step), text: text.to_owned(), usage: Usage::default() })
     }
 
     /// The logic has failed.
@@ -158,20 +158,20 @@ impl Conversation {
         self.checkpoint.error = Some(error.clone());
         self.stand(CheckpointStatus::StoppedByError, entries)?;
         self.put_job(JobStatus::StoppedByError)?;
-        let checkpoint = self.checkpoint.clone();
-        self.tell(RunEvent::StopRunByError { checkpoint, step, error })
+        let checkpoint = Box::new(self.checkpoint.clone());
+        self.tell(RunEvent::StopRunByError { checkpoint, step: Box::new(step), error })
     }
 
     /// Ends a step, and begins the next.
     fn next_step(&mut self, step: Step, entries: u64) -> Result<(), RunError> {
         self.stand(CheckpointStatus::Proceeding, entries)?;
-        let checkpoint = self.checkpoint.clone();
-        let next = Checkpoint { id: new_id()?, step_number: checkpoint.step_number + 1, ..checkpoint.clone() };
+        let checkpoint = Box::new(self.checkpoint.clone());
+        let next = Checkpoint { id: new_id()?, step_number: checkpoint.step_number + 1, ..self.checkpoint.clone() };
         self.put_job(JobStatus::Running)?;
         self.checkpoint = next.clone();
         self.input.clear();
         self.step_started = now();
-        self.tell_at(checkpoint.step_number, RunEvent::ContinueToNextStep { checkpoint, step, next_checkpoint: next })
+        self.tell_at(checkpoint.step_number, RunEvent::ContinueToNextStep { checkpoint, step: Box::new(step), next_checkpoint: Box::new(next) })
     }
 
     /// Keeps the checkpoint with its new status.

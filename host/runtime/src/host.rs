@@ -57,7 +57,7 @@ pub(crate) struct Progress {
 #[derive(Debug)]
 pub(crate) enum Halted {
     /// The run has come to a stop that belongs to it.
-    Stopped(Stop),
+    Stopped(Box<Stop>),
     /// The logic did what it may not.
     Refused(String),
     /// The host cannot go on.
@@ -277,7 +277,7 @@ impl Scene {
             let entries = progress.journal.place();
             let results: Vec<_> = answers.iter().map(|answer| (answer.is_error, answer.content.clone())).collect();
             if progress.conversation.answered(&calls, &results, entries)? == Onward::MaxSteps {
-                return Err(Halted::Stopped(Stop::MaxSteps(entries)));
+                return Err(Halted::Stopped(Box::new(Stop::MaxSteps(entries))));
             }
         }
         let results = calls.into_iter().zip(answers).map(|(call, answer)| LogicToolResult {
@@ -362,7 +362,7 @@ impl Scene {
                 }
                 Ok(Ok(text))
             }
-            None => Err(Halted::Stopped(Stop::Asks(call))),
+            None => Err(Halted::Stopped(Box::new(Stop::Asks(call)))),
         }
     }
 

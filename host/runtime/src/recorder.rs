@@ -40,7 +40,7 @@ impl Recorder {
 
     /// Records what happened around the run.
     pub(crate) fn runtime(&self, event: RuntimeEvent) -> Result<(), RunError> {
-        self.record(EventBody::Runtime(event))
+        self.record(EventBody::Runtime(Box::new(event)))
     }
 
     /// Records what happened in a step.

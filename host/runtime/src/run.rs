@@ -475,7 +475,7 @@ impl PreparedExpert {
             })?;
         }
         let event = RunEvent::StartRun {
-            initial_checkpoint: position.checkpoint.clone(),
+            initial_checkpoint: Box::new(position.checkpoint.clone()),
             input_messages: position.input.clone(),
         };
         recorder.step(&self.expert.key, position.checkpoint.step_number, event)
@@ -511,7 +511,7 @@ impl PreparedExpert {
         }
         let halted = scene.progress().halt.take();
         let reason = match (halted, result) {
-            (Some(Halted::Stopped(stop)), _) => return Ok(stop),
+            (Some(Halted::Stopped(stop)), _) => return Ok(*stop),
             (Some(Halted::Broken(error)), _) => return Err(error),
             (Some(Halted::Refused(reason)), _) => reason,
             (None, Ok(answer)) => return scene.finish(answer),

@@ -44,7 +44,7 @@ pub(crate) fn write<T: Serialize>(
     let failed = || StoreError::write(path);
     let folder = path.parent().unwrap_or(Path::new("."));
     let text = serde_json::to_vec(value).map_err(io::Error::from).map_err(failed())?;
-    let mut file = tempfile::Builder::new().prefix(TEMPORARY).tempfile_in(folder).map_err(failed())?;
+    let mut file = tempfile::Builder::new().prefix(&unfinished(path)).tempfile_in(folder).map_err(failed())?;
     file.write_all(&text).map_err(failed())?;
     if durability == Durability::Synced {
         file.as_file().sync_data().map_err(failed())?;
@@ -75,21 +75,45 @@ pub(crate) fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, StoreE
     serde_json::from_slice(&text).map(Some).map_err(|error| damaged(error.to_string()))
 }
 
-/// Removes what a killed process was about to write. Only for folders that no other process writes to.
+/// What a file's name begins with before it is whole.
+fn unfinished(path: &Path) -> String {
+    format!("{TEMPORARY}{}-", path.file_name().unwrap_or_default().to_string_lossy())
+}
+
+/// Removes what a killed process was about to write below a folder. Only for who holds all of it.
 pub(crate) fn remove_unfinished(folder: &Path) -> Result<(), StoreError> {
-    let entries = match fs::read_dir(folder) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(StoreError::read(folder)(error)),
-    };
-    for entry in entries {
+    for entry in entries(folder)? {
         let entry = entry.map_err(StoreError::read(folder))?;
-        let path = entry.path();
-        if entry.file_name().to_string_lossy().starts_with(TEMPORARY) {
-            fs::remove_file(&path).map_err(StoreError::write(&path))?;
-        } else if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            remove_unfinished(&path)?;
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            remove_unfinished(&entry.path())?;
+        } else if entry.file_name().to_string_lossy().starts_with(TEMPORARY) {
+            remove(&entry.path())?;
         }
     }
     Ok(())
+}
+
+/// Removes what a killed process was about to write to one file. Only for who holds that file.
+pub(crate) fn remove_unfinished_of(path: &Path) -> Result<(), StoreError> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let prefix = unfinished(path);
+    for entry in entries(folder)? {
+        let entry = entry.map_err(StoreError::read(folder))?;
+        if entry.file_name().to_string_lossy().starts_with(&prefix) {
+            remove(&entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+fn entries(folder: &Path) -> Result<impl Iterator<Item = io::Result<fs::DirEntry>>, StoreError> {
+    match fs::read_dir(folder) {
+        Ok(entries) => Ok(Some(entries).into_iter().flatten()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None.into_iter().flatten()),
+        Err(error) => Err(StoreError::read(folder)(error)),
+    }
+}
+
+fn remove(path: &Path) -> Result<(), StoreError> {
+    fs::remove_file(path).map_err(StoreError::write(path))
 }

@@ -65,11 +65,14 @@ impl StateAccess {
     /// [`StoreError::Write`].
     pub async fn lock(&self) -> Result<File, StoreError> {
         let path = self.path(&self.workspace, "lock")?;
-        let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
-        let file = file.map_err(StoreError::write(&path))?;
+        let lock = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
+        let lock = lock.map_err(StoreError::write(&path))?;
         loop {
-            match file.try_lock() {
-                Ok(()) => return Ok(file),
+            match lock.try_lock() {
+                Ok(()) => {
+                    file::remove_unfinished_of(&self.path(&self.workspace, "json")?)?;
+                    return Ok(lock);
+                }
                 Err(TryLockError::WouldBlock) => tokio::time::sleep(LOCK_RETRY).await,
                 Err(TryLockError::Error(error)) => return Err(StoreError::write(&path)(error)),
             }

@@ -100,15 +100,15 @@ fn tell(event: &Event) {
             }
             _ => {}
         },
-        EventBody::Runtime(RuntimeEvent::SkillStderr { skill_name, message }) => {
-            for line in message.lines() {
-                show(&format!("  {skill_name}: {line}"));
+        EventBody::Runtime(event) => match &**event {
+            RuntimeEvent::SkillStderr { skill_name, message } => {
+                for line in message.lines() {
+                    show(&format!("  {skill_name}: {line}"));
+                }
             }
-        }
-        EventBody::Runtime(RuntimeEvent::SkillProgress { skill_name, message, .. }) => {
-            show(&format!("  {skill_name}: {message}"));
-        }
-        EventBody::Runtime(_) => {}
+            RuntimeEvent::SkillProgress { skill_name, message, .. } => show(&format!("  {skill_name}: {message}")),
+            _ => {}
+        },
     }
 }
 

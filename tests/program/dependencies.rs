@@ -1,0 +1,48 @@
+//! The direction of dependencies between our crates.
+
+use std::collections::BTreeSet;
+
+use cargo_metadata::{DependencyKind, MetadataCommand};
+
+use crate::harness::repository;
+
+/// Which crate may depend on which others of ours. Words are everybody's.
+const EDGES: &[(&str, &[&str])] = &[
+    ("perstack-core", &[]),
+    ("perstack-sandbox", &["perstack-core"]),
+    ("perstack-store", &["perstack-core"]),
+    ("perstack-runtime", &["perstack-core", "perstack-sandbox", "perstack-store"]),
+    ("perstack", &["perstack-core", "perstack-runtime", "perstack-guest-build"]),
+    ("perstack-guest-macros", &[]),
+    ("perstack-guest", &["perstack-guest-macros"]),
+    ("perstack-guest-build", &[]),
+    ("scoreboard", &["perstack-guest"]),
+    ("tic-tac-toe", &["perstack-guest"]),
+    ("perstack-test-guests", &["perstack-guest"]),
+    ("perstack-test-expert", &["perstack-guest"]),
+    ("perstack-test-artifacts", &["perstack-guest-build"]),
+    ("perstack-tests", &["perstack-test-artifacts"]),
+];
+
+/// Crates that keep a heavy dependency from the others.
+const HEAVY: &[(&str, &str)] = &[("wasmtime", "perstack-sandbox"), ("wasmtime-wasi", "perstack-sandbox")];
+
+#[test]
+fn crates_depend_downward_only() {
+    let metadata = MetadataCommand::new().current_dir(repository()).no_deps().exec().unwrap();
+    let ours: BTreeSet<String> = metadata.packages.iter().map(|package| package.name.to_string()).collect();
+    for package in &metadata.packages {
+        let name = package.name.as_str();
+        let edges = EDGES.iter().find(|(from, _)| *from == name);
+        let (_, allowed) = edges.unwrap_or_else(|| panic!("`{name}` is not in the list"));
+        for dependency in &package.dependencies {
+            let to = dependency.name.as_str();
+            // The guests that tests run are everybody's too.
+            let test = dependency.kind == DependencyKind::Development && to == "perstack-test-artifacts";
+            assert!(!ours.contains(to) || test || allowed.contains(&to), "`{name}` may not depend on `{to}`");
+            for (heavy, keeper) in HEAVY {
+                assert!(to != *heavy || name == *keeper, "only `{keeper}` may depend on `{heavy}`, not `{name}`");
+            }
+        }
+    }
+}
