@@ -65,6 +65,7 @@ fn a_disk_that_fills_up_at_every_point() {
                 assert!(whole, "{free} pages: {} is half-written", path.display());
             }
         }
+        drop(filler);
         fs::remove_file(workspace.path().join("filler")).unwrap();
         if ran.code != Some(0) {
             assert_eq!(ran.code, Some(1), "{free} pages: {}", ran.stderr);

@@ -62,7 +62,7 @@ pub(crate) fn kill_at_write(mut command: Command, folder: &Path, nth: usize) -> 
             _ => continue,
         };
         // A thread that was killed in the meantime cannot go on.
-        drop(ptrace::syscall(thread, signal));
+        let _ = ptrace::syscall(thread, signal);
     }
 }
 

@@ -148,7 +148,12 @@ impl Conversation {
         self.stand(CheckpointStatus::Completed, entries)?;
         self.put_job(JobStatus::Completed)?;
         let checkpoint = Box::new(self.checkpoint.clone());
-        self.tell(RunEvent::CompleteRun { checkpoint, step: Box::new(step), text: text.to_owned(), usage: Usage::default() })
+        self.tell(RunEvent::CompleteRun {
+            checkpoint,
+            step: Box::new(step),
+            text: text.to_owned(),
+            usage: Usage::default(),
+        })
     }
 
     /// The logic has failed.
@@ -171,7 +176,10 @@ impl Conversation {
         self.checkpoint = next.clone();
         self.input.clear();
         self.step_started = now();
-        self.tell_at(checkpoint.step_number, RunEvent::ContinueToNextStep { checkpoint, step: Box::new(step), next_checkpoint: Box::new(next) })
+        self.tell_at(
+            checkpoint.step_number,
+            RunEvent::ContinueToNextStep { checkpoint, step: Box::new(step), next_checkpoint: Box::new(next) },
+        )
     }
 
     /// Keeps the checkpoint with its new status.

@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 
 use futures::future::join_all;
 use perstack_core::{
-    CallContext, Content, RuntimeEvent, Scope, StateChange, StateError, StateSource, StoredValue, ToolCall,
-    ToolDefinition, ToolError, ToolOutput,
+    CallContext, Content, RuntimeEvent, Scope, StateChange, StateChanges, StateError, StateSource, StoredValue,
+    ToolCall, ToolDefinition, ToolError, ToolOutput,
 };
 use perstack_sandbox::{Answer, AskError, GuestClock, Halt, LogicHost, LogicToolCall, LogicToolResult};
-use perstack_store::{Commit, JobStore, StateOwner};
+use perstack_store::{Commit, JobStore, StateOwner, StoreError};
 use serde_json::Value;
 
 use crate::conversation::{Conversation, Onward};
@@ -247,9 +247,10 @@ impl Scene {
 
     /// Makes recorded changes again: those of scope `run` live in memory, and the others may not have been made before the
     /// process was killed.
-    fn reapply(&self, guest: &GuestState, changes: &[StateChange], entry: u64) -> Result<(), RunError> {
+    async fn reapply(&self, guest: &GuestState, changes: &[StateChange], entry: u64) -> Result<(), RunError> {
         self.state.apply(&guest.guest, changes);
-        if self.is_new(entry) {
+        if self.is_new(entry) && !changes.is_empty() {
+            let _held = guest.access.lock().await?;
             guest.access.apply(changes, Commit { run_id: &self.run_id, entry })?;
         }
         Ok(())
@@ -261,10 +262,11 @@ impl Scene {
             calls.into_iter().map(|call| self.checked(call, &mut seen)).unzip();
         let mut answers: Vec<Option<Answered>> = Vec::new();
         answers.resize_with(calls.len(), || None);
-        let entry = {
-            let mut progress = self.progress();
-            self.begin_calls(&mut progress, &calls, &mut answers)?
-        };
+        let (entry, recorded) = self.begin_calls(&mut self.progress(), &calls)?;
+        for Recorded { entry, index, answer, state } in recorded {
+            self.reapply(&self.skill_state(&calls[index].skill_name), &state, entry).await?;
+            answers[index] = Some(answer);
+        }
         let open = answers.iter().enumerate().filter(|(_, answer)| answer.is_none()).map(|(index, _)| index);
         let open: Vec<usize> = open.collect();
         let done = open.iter().map(|index| self.call(*index, &calls[*index], refusals[*index].clone()));
@@ -290,12 +292,7 @@ impl Scene {
     }
 
     /// Records that the calls are made, or takes the answers that were recorded. Gives the number of the entry.
-    fn begin_calls(
-        &self,
-        progress: &mut Progress,
-        calls: &[ToolCall],
-        answers: &mut [Option<Answered>],
-    ) -> Result<u64, RunError> {
+    fn begin_calls(&self, progress: &mut Progress, calls: &[ToolCall]) -> Result<(u64, Vec<Recorded>), RunError> {
         let same = |entry| match entry {
             Entry::Called { calls: recorded } => same_calls(&recorded, calls).then_some(()),
             _ => None,
@@ -308,17 +305,17 @@ impl Scene {
         if self.is_new(number) {
             progress.conversation.called(calls)?;
         }
+        let mut answers = Vec::new();
         while let Some(Record { entry: Entry::Answered { .. }, .. }) = progress.journal.peek() {
             let Some((entry, Entry::Answered { index, is_error, content, state })) = self.recorded(progress)? else {
                 break;
             };
-            let (Some(place), Some(call)) = (answers.get_mut(index), calls.get(index)) else {
+            if index >= calls.len() {
                 return Err(RunError::DamagedJournal(format!("entry {entry} answers a call that was not made")));
-            };
-            self.reapply(&self.skill_state(&call.skill_name), &state, entry)?;
-            *place = Some(Answered { is_error, content });
+            }
+            answers.push(Recorded { entry, index, answer: Answered { is_error, content }, state });
         }
-        Ok(number)
+        Ok((number, answers))
     }
 
     fn ask(&self, tool_name: String, arguments: &str) -> Result<Result<String, AskError>, Halted> {
@@ -443,7 +440,7 @@ impl Scene {
         let recorded = self.replay(&mut self.progress(), "changed its state", same)?;
         if let Some((entry, answer)) = recorded {
             if answer.is_ok() {
-                self.reapply(&state, std::slice::from_ref(&change), entry)?;
+                self.reapply(&state, std::slice::from_ref(&change), entry).await?;
             }
             return Ok(answer);
         }
@@ -512,7 +509,11 @@ impl Scene {
 
 impl From<RunError> for Halted {
     fn from(error: RunError) -> Self {
-        Self::Broken(error)
+        match error {
+            // The logic filled it.
+            RunError::Store(full @ StoreError::JournalFull { .. }) => Self::Refused(full.to_string()),
+            error => Self::Broken(error),
+        }
     }
 }
 
@@ -522,6 +523,14 @@ fn same_calls(recorded: &[ToolCall], made: &[ToolCall]) -> bool {
         left.id == right.id && left.tool_name == right.tool_name && left.args == right.args
     };
     recorded.len() == made.len() && recorded.iter().zip(made).all(same)
+}
+
+/// An answer that was recorded before the process was killed.
+struct Recorded {
+    entry: u64,
+    index: usize,
+    answer: Answered,
+    state: StateChanges,
 }
 
 /// The answer to one call.

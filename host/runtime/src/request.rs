@@ -44,7 +44,7 @@ pub enum JobChoice {
 }
 
 /// Settings that stand above those of `perstack.toml`.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Settings {
     /// The most steps of the job.
     pub max_steps: Option<u64>,

@@ -19,6 +19,8 @@ pub enum StoreError {
     JobExists(String),
     #[error("another process is working on job `{0}`")]
     JobLocked(String),
+    #[error("the run's journal has reached its limit of {limit} {unit}")]
+    JournalFull { limit: u64, unit: &'static str },
     #[error("the name `{0}` is too long to keep state under")]
     NameTooLong(String),
 }
@@ -41,6 +43,7 @@ impl StoreError {
             Self::NoSuchJob(_) => "check the job's name and `--workspace`",
             Self::JobExists(_) => "go on with it by `--continue-job`, or choose another name",
             Self::JobLocked(_) => "wait until it is done, or stop it",
+            Self::JournalFull { .. } => "start a new job",
             Self::NameTooLong(_) => "choose a shorter name",
         }
     }

@@ -34,13 +34,13 @@ pub(crate) fn create_folder(path: &Path) -> Result<(), StoreError> {
     fs::create_dir_all(path).map_err(StoreError::write(path))
 }
 
-/// Writes a value as JSON. With [`Existing::Keep`], fails with [`io::ErrorKind::AlreadyExists`] where the file is there.
+/// Writes a value as JSON, and says how many bytes that were. With [`Existing::Keep`], fails with [`io::ErrorKind::AlreadyExists`] where the file is there.
 pub(crate) fn write<T: Serialize>(
     path: &Path,
     value: &T,
     existing: Existing,
     durability: Durability,
-) -> Result<(), StoreError> {
+) -> Result<u64, StoreError> {
     let failed = || StoreError::write(path);
     let folder = path.parent().unwrap_or(Path::new("."));
     let text = serde_json::to_vec(value).map_err(io::Error::from).map_err(failed())?;
@@ -56,7 +56,7 @@ pub(crate) fn write<T: Serialize>(
     if durability == Durability::Synced {
         File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed())?;
     }
-    Ok(())
+    Ok(text.len() as u64)
 }
 
 /// Reads a value; none where there is no file.

@@ -50,7 +50,7 @@ impl JobStore {
     /// # Errors
     /// [`StoreError::Write`].
     pub fn put_job(&self, job: &Job) -> Result<(), StoreError> {
-        file::write(&self.folder.join("job.json"), job, Existing::Replace, Durability::Synced)
+        file::write(&self.folder.join("job.json"), job, Existing::Replace, Durability::Synced).map(drop)
     }
 
     /// Keeps a checkpoint.
@@ -60,7 +60,7 @@ impl JobStore {
     pub fn put_checkpoint(&self, checkpoint: &Checkpoint) -> Result<(), StoreError> {
         let path = self.checkpoint_path(&checkpoint.id);
         file::create_folder(&self.folder.join("checkpoints"))?;
-        file::write(&path, checkpoint, Existing::Replace, Durability::Synced)
+        file::write(&path, checkpoint, Existing::Replace, Durability::Synced).map(drop)
     }
 
     /// Reads a checkpoint.

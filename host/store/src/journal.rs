@@ -1,6 +1,7 @@
 //! A journal: entries that are numbered from 1, and never changed.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -9,18 +10,22 @@ use crate::StoreError;
 use crate::file::{self, Durability, Existing};
 
 /// Entries of one journal. A run has a hundred steps by default; this is where a guest that asks without end is stopped.
-const MAX_ENTRIES: u64 = 1_000_000;
+const MAX_ENTRIES: u64 = 100_000;
+/// Bytes of one journal: fifty times the largest answer that is allowed by default. What is said goes into events and
+/// checkpoints too, so this also bounds what a run takes of the disk.
+const MAX_BYTES: u64 = 64 << 20;
 
 /// The journal of one run.
 #[derive(Debug)]
 pub struct JournalStore {
     folder: PathBuf,
+    bytes: AtomicU64,
 }
 
 impl JournalStore {
     pub(crate) fn open(folder: PathBuf) -> Result<Self, StoreError> {
         file::create_folder(&folder)?;
-        Ok(Self { folder })
+        Ok(Self { folder, bytes: AtomicU64::new(0) })
     }
 
     /// All entries, in order.
@@ -29,12 +34,14 @@ impl JournalStore {
     /// [`StoreError::Read`], [`StoreError::Damaged`].
     pub fn entries<T: DeserializeOwned>(&self) -> Result<Vec<T>, StoreError> {
         let mut entries = Vec::new();
+        let mut bytes = 0;
         for number in 1..=MAX_ENTRIES {
-            match file::read(&self.path(number))? {
-                Some(entry) => entries.push(entry),
-                None => break,
-            }
+            let path = self.path(number);
+            let Some(entry) = file::read(&path)? else { break };
+            entries.push(entry);
+            bytes += path.metadata().map_err(StoreError::read(&path))?.len();
         }
+        self.bytes.store(bytes, Ordering::Relaxed);
         Ok(entries)
     }
 
@@ -42,13 +49,17 @@ impl JournalStore {
     ///
     /// # Errors
     /// [`StoreError::Write`], also where there is such an entry: another process goes on with the same run.
+    /// [`StoreError::JournalFull`].
     pub fn put<T: Serialize>(&self, number: u64, entry: &T) -> Result<(), StoreError> {
-        let path = self.path(number);
         if number > MAX_ENTRIES {
-            let full = format!("a journal has at most {MAX_ENTRIES} entries");
-            return Err(StoreError::write(&path)(std::io::Error::other(full)));
+            return Err(StoreError::JournalFull { limit: MAX_ENTRIES, unit: "entries" });
         }
-        file::write(&path, entry, Existing::Keep, Durability::Synced)
+        if self.bytes.load(Ordering::Relaxed) > MAX_BYTES {
+            return Err(StoreError::JournalFull { limit: MAX_BYTES, unit: "bytes" });
+        }
+        let bytes = file::write(&self.path(number), entry, Existing::Keep, Durability::Synced)?;
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        Ok(())
     }
 
     fn path(&self, number: u64) -> PathBuf {

@@ -25,7 +25,7 @@ impl RunStore {
     /// # Errors
     /// [`StoreError::Write`].
     pub fn put_setting(&self, setting: &RunSetting) -> Result<(), StoreError> {
-        file::write(&self.folder.join("run-setting.json"), setting, Existing::Replace, Durability::Buffered)
+        file::write(&self.folder.join("run-setting.json"), setting, Existing::Replace, Durability::Buffered).map(drop)
     }
 
     /// Keeps an event, and gives it as JSON. Events of a run have different times, so none is written over.

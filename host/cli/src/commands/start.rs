@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use perstack_core::{Event, EventBody, RunEvent, RuntimeEvent, ToolCall};
-use perstack_runtime::{Input, JobChoice, Prepared, Request, Settings, Stop};
+use perstack_runtime::{Input, JobChoice, Prepared, Request, RunError, Settings, Stop, Workspace};
 use serde_json::Value;
 
 use crate::args::StartArgs;
@@ -26,6 +26,7 @@ pub(crate) async fn start(args: StartArgs, config: Option<PathBuf>) -> Result<Ex
     let workspace = context::workspace(&args.shared)?;
     let prepared = context::runtime()?.prepare(&project, &workspace, &expert_key).await?;
     show(&header(&prepared.summary()));
+    let settings = Settings { max_steps: args.shared.max_steps };
     let continuing = args.shared.continue_latest || args.shared.continue_job.is_some();
     let query = match args.query {
         Some(query) => Some(query),
@@ -36,11 +37,10 @@ pub(crate) async fn start(args: StartArgs, config: Option<PathBuf>) -> Result<Ex
     loop {
         let outcome = match prepared.run(request, Arc::new(tell)).await {
             Ok(outcome) => outcome,
-            Err(perstack_runtime::RunError::AnswerExpected { job, .. }) if continuing => {
+            Err(RunError::AnswerExpected { job, .. }) if continuing => {
                 // Opened again: the question itself was shown by the process before.
-                let Some(answer) = ask_again(&workspace, &job)? else { return Ok(Exit::Done) };
-                request = answer;
-                request.expert_key.clone_from(&expert_key);
+                let Some((job, answer)) = ask_again(&workspace, &job)? else { return Ok(Exit::Done) };
+                request = Request { expert_key: expert_key.clone(), input: Input::Answer(answer), job, settings };
                 continue;
             }
             Err(error) => return Err(error.into()),
@@ -53,7 +53,6 @@ pub(crate) async fn start(args: StartArgs, config: Option<PathBuf>) -> Result<Ex
                     show(&format!("\nstopped · job {}\n  perstack start {expert_key} --continue", outcome.job_id));
                     return Ok(Exit::Done);
                 };
-                let settings = Settings { max_steps: args.shared.max_steps };
                 request = Request { expert_key: expert_key.clone(), input: Input::Answer(answer), job, settings };
             }
             Stop::Completed(_) => {
@@ -122,7 +121,7 @@ fn ask(call: &ToolCall) -> Result<Option<String>, Failure> {
 }
 
 /// The question that a job waits with, asked again in this process.
-fn ask_again(workspace: &perstack_runtime::Workspace, job: &str) -> Result<Option<Request>, Failure> {
+fn ask_again(workspace: &Workspace, job: &str) -> Result<Option<(JobChoice, String)>, Failure> {
     let failed = |error: &dyn std::fmt::Display| Failure::new(Exit::NotStarted, error, None);
     let id: perstack_core::Id = job.parse().map_err(|error| failed(&error))?;
     let checkpoint = {
@@ -132,14 +131,7 @@ fn ask_again(workspace: &perstack_runtime::Workspace, job: &str) -> Result<Optio
     };
     let pending = checkpoint.and_then(|checkpoint| checkpoint.pending_tool_calls).unwrap_or_default();
     let Some(call) = pending.first() else { return Ok(None) };
-    let answer = ask(call)?;
-    let job = JobChoice::Existing(id);
-    Ok(answer.map(|answer| Request {
-        expert_key: String::new(),
-        input: Input::Answer(answer),
-        job,
-        settings: Settings::default(),
-    }))
+    Ok(ask(call)?.map(|answer| (JobChoice::Existing(id), answer)))
 }
 
 fn ask_for(what: &str, config: Option<&Path>) -> Result<String, Failure> {
