@@ -33,6 +33,7 @@ pub(crate) struct Conversation {
     said: Vec<Part>,
     called: Vec<Message>,
     step_started: u64,
+    stopped: Option<JobStatus>,
 }
 
 /// What a conversation stands on.
@@ -57,6 +58,7 @@ impl Conversation {
             said: Vec::new(),
             called: Vec::new(),
             step_started: now(),
+            stopped: None,
         };
         conversation.checkpoint.messages.extend(conversation.input.iter().cloned());
         conversation
@@ -95,7 +97,7 @@ impl Conversation {
         step.tool_results = Some(results);
         if self.checkpoint.step_number >= self.max_steps {
             self.stand(CheckpointStatus::StoppedByExceededMaxSteps, entries)?;
-            self.put_job(JobStatus::StoppedByMaxSteps)?;
+            self.stopped = Some(JobStatus::StoppedByMaxSteps);
             let checkpoint = Box::new(self.checkpoint.clone());
             self.tell(RunEvent::StopRunByExceededMaxSteps { checkpoint, step: Box::new(step) })?;
             return Ok(Onward::MaxSteps);
@@ -118,7 +120,7 @@ impl Conversation {
         self.checkpoint.pending_tool_calls = Some(vec![call.clone()]);
         self.checkpoint.partial_tool_results = Some(Vec::new());
         self.stand(CheckpointStatus::StoppedByInteractiveTool, entries)?;
-        self.put_job(JobStatus::StoppedByInteractiveTool)?;
+        self.stopped = Some(JobStatus::StoppedByInteractiveTool);
         let checkpoint = Box::new(self.checkpoint.clone());
         self.tell(RunEvent::StopRunByInteractiveTool { checkpoint, step: Box::new(step) })
     }
@@ -146,7 +148,7 @@ impl Conversation {
         self.checkpoint.messages.push(message.clone());
         let step = self.step(vec![message]);
         self.stand(CheckpointStatus::Completed, entries)?;
-        self.put_job(JobStatus::Completed)?;
+        self.stopped = Some(JobStatus::Completed);
         let checkpoint = Box::new(self.checkpoint.clone());
         self.tell(RunEvent::CompleteRun {
             checkpoint,
@@ -162,9 +164,15 @@ impl Conversation {
         let step = self.step(Vec::new());
         self.checkpoint.error = Some(error.clone());
         self.stand(CheckpointStatus::StoppedByError, entries)?;
-        self.put_job(JobStatus::StoppedByError)?;
+        self.stopped = Some(JobStatus::StoppedByError);
         let checkpoint = Box::new(self.checkpoint.clone());
         self.tell(RunEvent::StopRunByError { checkpoint, step: Box::new(step), error })
+    }
+
+    /// Says in the job how the run stopped. The very last thing: a run that was killed before goes on, and tells again what
+    /// may not have been told.
+    pub(crate) fn settle(&self) -> Result<(), RunError> {
+        self.stopped.map_or(Ok(()), |status| self.put_job(&self.checkpoint, status))
     }
 
     /// Ends a step, and begins the next.
@@ -172,14 +180,16 @@ impl Conversation {
         self.stand(CheckpointStatus::Proceeding, entries)?;
         let checkpoint = Box::new(self.checkpoint.clone());
         let next = Checkpoint { id: new_id()?, step_number: checkpoint.step_number + 1, ..self.checkpoint.clone() };
-        self.put_job(JobStatus::Running)?;
-        self.checkpoint = next.clone();
+        self.tell(RunEvent::ContinueToNextStep {
+            checkpoint: checkpoint.clone(),
+            step: Box::new(step),
+            next_checkpoint: Box::new(next.clone()),
+        })?;
+        self.put_job(&checkpoint, JobStatus::Running)?;
+        self.checkpoint = next;
         self.input.clear();
         self.step_started = now();
-        self.tell_at(
-            checkpoint.step_number,
-            RunEvent::ContinueToNextStep { checkpoint, step: Box::new(step), next_checkpoint: Box::new(next) },
-        )
+        Ok(())
     }
 
     /// Keeps the checkpoint with its new status.
@@ -191,13 +201,13 @@ impl Conversation {
         Ok(self.job.put_checkpoint(&self.checkpoint)?)
     }
 
-    fn put_job(&self, status: JobStatus) -> Result<(), RunError> {
+    fn put_job(&self, checkpoint: &Checkpoint, status: JobStatus) -> Result<(), RunError> {
         let Some(job) = self.job.job()? else {
             return Err(RunError::DamagedJournal("its job is gone".into()));
         };
         let finished_at = (status != JobStatus::Running).then(now);
-        let total_steps = self.checkpoint.step_number;
-        let latest_checkpoint_id = Some(self.checkpoint.id.clone());
+        let total_steps = checkpoint.step_number;
+        let latest_checkpoint_id = Some(checkpoint.id.clone());
         let max_steps = Some(self.max_steps);
         Ok(self.job.put_job(&Job { status, total_steps, max_steps, finished_at, latest_checkpoint_id, ..job })?)
     }
@@ -243,11 +253,7 @@ impl Conversation {
     }
 
     fn tell(&self, event: RunEvent) -> Result<(), RunError> {
-        self.tell_at(self.checkpoint.step_number, event)
-    }
-
-    fn tell_at(&self, step_number: u64, event: RunEvent) -> Result<(), RunError> {
-        self.recorder.step(&self.checkpoint.expert.key, step_number, event)
+        self.recorder.step(&self.checkpoint.expert.key, self.checkpoint.step_number, event)
     }
 }
 

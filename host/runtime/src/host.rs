@@ -171,6 +171,13 @@ impl Scene {
         }
     }
 
+    /// The logic was ended. That is not recorded: another try may go further.
+    pub(crate) fn fail(&self, message: &str) -> Result<(), RunError> {
+        let mut progress = self.progress();
+        let entries = progress.journal.place();
+        progress.conversation.failed("LogicEnded", message, entries)
+    }
+
     fn checked(&self, call: LogicToolCall, seen: &mut BTreeSet<String>) -> (ToolCall, Option<String>) {
         let skill = self.toolbox.set(&call.name).map(|set| set.name().to_owned());
         let arguments = serde_json::from_str::<Value>(&call.arguments);

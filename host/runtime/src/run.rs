@@ -245,10 +245,11 @@ impl PreparedExpert {
         let recorder = Arc::new(Recorder::new(job_id.clone(), events_run, run, listener));
         let unused_answer = position.unused_answer.clone();
         self.announce(&recorder, &position, max_steps)?;
-        let stop = self.follow(position, recorder.clone(), max_steps).await?;
+        let (stop, scene) = self.follow(position, recorder.clone(), max_steps).await?;
         for skill in &self.skills {
             recorder.runtime(RuntimeEvent::SkillDisconnected { skill_name: skill.name().to_owned() })?;
         }
+        scene.progress().conversation.settle()?;
         Ok(Outcome { job_id, stop, unused_answer })
     }
 
@@ -482,7 +483,12 @@ impl PreparedExpert {
     }
 
     /// Runs the logic, from the top with what was recorded.
-    async fn follow(&self, position: Position, recorder: Arc<Recorder>, max_steps: u64) -> Result<Stop, RunError> {
+    async fn follow(
+        &self,
+        position: Position,
+        recorder: Arc<Recorder>,
+        max_steps: u64,
+    ) -> Result<(Stop, Arc<Scene>), RunError> {
         let Position { job, run_id, checkpoint, input, mut journal, .. } = position;
         let (query, history, seed) = started(&journal)?;
         journal.next();
@@ -511,17 +517,15 @@ impl PreparedExpert {
         }
         let halted = scene.progress().halt.take();
         let reason = match (halted, result) {
-            (Some(Halted::Stopped(stop)), _) => return Ok(*stop),
+            (Some(Halted::Stopped(stop)), _) => return Ok((*stop, scene)),
             (Some(Halted::Broken(error)), _) => return Err(error),
             (Some(Halted::Refused(reason)), _) => reason,
-            (None, Ok(answer)) => return scene.finish(answer),
+            (None, Ok(answer)) => return Ok((scene.finish(answer)?, scene)),
             (None, Err(ended)) => ended.to_string(),
         };
         let message = format!("the logic of `{}` was ended: {reason}", self.expert.key);
-        let mut progress = scene.progress();
-        let entries = progress.journal.place();
-        progress.conversation.failed("LogicEnded", &message, entries)?;
-        Ok(Stop::Failed(message))
+        scene.fail(&message)?;
+        Ok((Stop::Failed(message), scene))
     }
 
     fn interactive(&self) -> BTreeMap<String, String> {

@@ -1,0 +1,15 @@
+//! Builds the guests that tests run.
+
+use perstack_guest_build::{Guest, components};
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let built = components(&[
+        Guest { package: "tic-tac-toe", folder: "plugins/tic-tac-toe" },
+        Guest { package: "scoreboard", folder: "plugins/scoreboard" },
+    ])?;
+    for (package, path) in built {
+        let name = package.replace('-', "_").to_uppercase();
+        println!("cargo::rustc-env=COMPONENT_{name}={}", path.display());
+    }
+    Ok(())
+}
