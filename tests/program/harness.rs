@@ -21,11 +21,11 @@ pub(crate) fn program() -> &'static Path {
         let output = cargo.current_dir(repository()).stderr(Stdio::inherit()).output().unwrap();
         assert!(output.status.success(), "the program does not build");
         let messages = String::from_utf8(output.stdout).unwrap();
-        let executables = messages.lines().filter_map(|line| {
+        let mut executables = messages.lines().filter_map(|line| {
             let message: Value = serde_json::from_str(line).ok()?;
             Some(PathBuf::from(message["executable"].as_str()?))
         });
-        executables.last().expect("cargo names the program")
+        executables.next_back().expect("cargo names the program")
     })
 }
 

@@ -1,5 +1,13 @@
 //! Whole-program tests: they run the binary as its users do, and look at what it prints and keeps.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "a test that cannot go on has failed"
+)]
+
 mod bad_input;
 mod dependencies;
 mod disk;

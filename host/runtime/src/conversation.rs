@@ -64,6 +64,11 @@ impl Conversation {
         conversation
     }
 
+    /// The most steps that the job may take.
+    pub(crate) fn max_steps(&self) -> u64 {
+        self.max_steps
+    }
+
     /// The logic shows text.
     pub(crate) fn said(&mut self, text: &str) -> Result<(), RunError> {
         self.said.push(text_part(text)?);

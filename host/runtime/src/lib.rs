@@ -23,21 +23,27 @@
 //! (`journal.rs`) before it sees it; a run that was killed starts from the top with the recorded answers (`host.rs`).
 //! What the journal means for the conversation, the checkpoints and the events is in `conversation.rs`.
 
+mod calls;
+mod clock;
 mod conversation;
 mod error;
 mod host;
 mod journal;
+mod own_state;
+mod position;
+mod prepare;
 mod project;
 mod recorder;
 mod request;
 mod run;
+mod scene;
 mod state;
 mod toolbox;
 
 pub use error::{ProjectError, RunError};
 pub use perstack_sandbox::{Cache, CacheError};
 pub use perstack_store::{StoreError, Workspace};
+pub use prepare::{PreparedExpert, Runtime, RuntimeConfig};
 pub use project::{BundledFile, Project};
 pub use recorder::Listener;
 pub use request::{Input, JobChoice, Outcome, Prepared, Request, Settings, SkillSummary, Stop};
-pub use run::{PreparedExpert, Runtime, RuntimeConfig};

@@ -150,7 +150,7 @@ fn required_line(what: &str) -> Result<String, Failure> {
 /// Reads a line. Who types sees a prompt; who pipes does not need one, but sees the question all the same.
 fn read_line(prompt: &str) -> Result<Option<String>, Failure> {
     let mut out = stdout().lock();
-    drop(write!(out, "{} › ", harmless(prompt)).and_then(|()| out.flush()));
+    drop(write!(out, "\n{} › ", harmless(prompt)).and_then(|()| out.flush()));
     let mut line = Vec::new();
     let read = stdin().lock().take(MAX_LINE_BYTES).read_until(b'\n', &mut line);
     read.map_err(|error| Failure::new(Exit::Failed, format_args!("the input cannot be read: {error}"), None))?;
@@ -158,10 +158,9 @@ fn read_line(prompt: &str) -> Result<Option<String>, Failure> {
         return Ok(None);
     }
     let answer = String::from_utf8_lossy(&line).trim().to_owned();
-    if !stdin().is_terminal() {
-        // What was piped in is part of what happened.
-        drop(writeln!(out, "{}", harmless(&answer)));
-    }
+    // What was piped in is part of what happened; what was typed is there already.
+    let echo = if stdin().is_terminal() { String::new() } else { format!("{}\n", harmless(&answer)) };
+    drop(writeln!(out, "{echo}"));
     Ok(Some(answer))
 }
 

@@ -1,0 +1,207 @@
+//! A run of an Expert's logic: what it stands on, where it is, and whether an answer comes from the journal.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use perstack_core::StateChange;
+use perstack_sandbox::{Answer, Halt};
+use perstack_store::{Commit, JobStore, StateOwner, StoreError};
+
+use crate::clock::Clock;
+use crate::conversation::Conversation;
+use crate::error::RunError;
+use crate::journal::{Entry, Journal, Record};
+use crate::recorder::{Recorder, now};
+use crate::request::Stop;
+use crate::state::{GuestState, LOGIC, RunState};
+use crate::toolbox::Toolbox;
+
+/// Everything that a run of an Expert's logic stands on. What changes while it runs is in [`Progress`].
+pub(crate) struct Scene {
+    pub(crate) expert_key: String,
+    pub(crate) expert_name: String,
+    pub(crate) toolbox: Arc<Toolbox>,
+    /// Interactive tools, each with its skill.
+    pub(crate) interactive: BTreeMap<String, String>,
+    pub(crate) job: Arc<JobStore>,
+    pub(crate) recorder: Arc<Recorder>,
+    pub(crate) run_id: perstack_core::Id,
+    pub(crate) state: RunState,
+    /// Journal entries whose events and checkpoints were kept before.
+    pub(crate) covered: u64,
+    progress: Mutex<Progress>,
+}
+
+/// Where the run is.
+pub(crate) struct Progress {
+    pub(crate) journal: Journal,
+    pub(crate) conversation: Conversation,
+    /// Why the host stopped the logic.
+    pub(crate) halt: Option<Halted>,
+    pub(crate) clock: Clock,
+}
+
+/// Why the host stopped the logic.
+#[derive(Debug)]
+pub(crate) enum Halted {
+    /// The run has come to a stop that belongs to it.
+    Stopped(Box<Stop>),
+    /// The logic did what it may not.
+    Refused(String),
+    /// The host cannot go on.
+    Broken(RunError),
+}
+
+/// What a scene is made of, beside its progress.
+pub(crate) struct SceneParts {
+    pub(crate) expert_key: String,
+    pub(crate) expert_name: String,
+    pub(crate) toolbox: Arc<Toolbox>,
+    pub(crate) interactive: BTreeMap<String, String>,
+    pub(crate) job: Arc<JobStore>,
+    pub(crate) recorder: Arc<Recorder>,
+    pub(crate) run_id: perstack_core::Id,
+    pub(crate) state: RunState,
+    pub(crate) covered: u64,
+}
+
+impl Scene {
+    pub(crate) fn new(parts: SceneParts, journal: Journal, conversation: Conversation) -> Arc<Self> {
+        let clock = Clock::new();
+        let progress = Mutex::new(Progress { journal, conversation, halt: None, clock });
+        let SceneParts { expert_key, expert_name, toolbox, interactive, job, recorder, run_id, state, covered } = parts;
+        Arc::new(Self {
+            expert_key,
+            expert_name,
+            toolbox,
+            interactive,
+            job,
+            recorder,
+            run_id,
+            state,
+            covered,
+            progress,
+        })
+    }
+
+    pub(crate) fn progress(&self) -> MutexGuard<'_, Progress> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn is_new(&self, entry: u64) -> bool {
+        entry > self.covered
+    }
+
+    pub(crate) fn diverged(&self, entry: u64, reason: impl Into<String>) -> RunError {
+        RunError::Diverged { expert: self.expert_key.clone(), entry, reason: reason.into() }
+    }
+
+    /// The next recorded entry with its number, once all clock readings before it were used; none when live.
+    pub(crate) fn recorded(&self, progress: &mut Progress) -> Result<Option<(u64, Entry)>, RunError> {
+        let used = std::mem::take(&mut progress.clock.used);
+        let Some(record) = progress.journal.next().cloned() else { return Ok(None) };
+        let number = progress.journal.place();
+        if record.clock.len() != used {
+            return Err(self.diverged(number, format!("it read the clock {used} times, not {}", record.clock.len())));
+        }
+        Ok(Some((number, record.entry)))
+    }
+
+    pub(crate) fn append(&self, progress: &mut Progress, entry: Entry) -> Result<u64, RunError> {
+        let clock = std::mem::take(&mut progress.clock.waiting);
+        progress.journal.append(Record { at: now(), clock, entry })
+    }
+
+    /// The recorded answer, if `same` finds one in the recorded entry; what was asked must be what was recorded. None when
+    /// live.
+    pub(crate) fn replay<T>(
+        &self,
+        progress: &mut Progress,
+        asked: &str,
+        same: impl FnOnce(Entry) -> Option<T>,
+    ) -> Result<Option<(u64, T)>, RunError> {
+        let Some((number, entry)) = self.recorded(progress)? else { return Ok(None) };
+        let answer = same(entry).ok_or_else(|| self.diverged(number, format!("it {asked}, which was not recorded")))?;
+        Ok(Some((number, answer)))
+    }
+
+    /// The logic has ended by itself.
+    pub(crate) fn finish(&self, answer: Result<String, String>) -> Result<Stop, RunError> {
+        let mut progress = self.progress();
+        let progress = &mut *progress;
+        let same = |entry| match entry {
+            Entry::Finished { answer: recorded } if recorded == answer => Some(()),
+            _ => None,
+        };
+        if self.replay(progress, "ended", same)?.is_none() {
+            self.append(progress, Entry::Finished { answer: answer.clone() })?;
+        }
+        let entries = progress.journal.place();
+        match answer {
+            Ok(text) => {
+                progress.conversation.completed(&text, entries)?;
+                Ok(Stop::Completed(text))
+            }
+            Err(text) => {
+                progress.conversation.failed("LogicError", &text, entries)?;
+                Ok(Stop::Failed(text))
+            }
+        }
+    }
+
+    /// The logic was ended. That is not recorded: another try may go further.
+    pub(crate) fn fail(&self, message: &str) -> Result<(), RunError> {
+        let mut progress = self.progress();
+        let entries = progress.journal.place();
+        progress.conversation.failed("LogicEnded", message, entries)
+    }
+
+    pub(crate) fn skill_state(&self, skill: &str) -> GuestState {
+        let owner = StateOwner { expert: self.expert_name.clone(), skill: Some(skill.to_owned()) };
+        GuestState { guest: skill.to_owned(), access: self.job.state(owner), run: self.state.clone() }
+    }
+
+    pub(crate) fn own_state(&self) -> GuestState {
+        let owner = StateOwner { expert: self.expert_name.clone(), skill: None };
+        GuestState { guest: LOGIC.to_owned(), access: self.job.state(owner), run: self.state.clone() }
+    }
+
+    /// Makes recorded changes again: those of scope `run` live in memory, and the others may not have been made before the
+    /// process was killed.
+    pub(crate) async fn reapply(
+        &self,
+        guest: &GuestState,
+        changes: &[StateChange],
+        entry: u64,
+    ) -> Result<(), RunError> {
+        self.state.apply(&guest.guest, changes);
+        if self.is_new(entry) && !changes.is_empty() {
+            let _held = guest.access.lock().await?;
+            guest.access.apply(changes, Commit { run_id: &self.run_id, entry })?;
+        }
+        Ok(())
+    }
+
+    /// The answer, unless the host is at its end; then the logic is stopped, and why is kept.
+    pub(crate) fn answer<T, H: Into<Halted>>(&self, answer: Result<T, H>) -> Answer<T> {
+        let earlier = self.progress().halt.is_some();
+        match answer {
+            Ok(answer) if !earlier => Ok(answer),
+            Ok(_) => Err(Halt),
+            Err(halted) => {
+                self.progress().halt.get_or_insert(halted.into());
+                Err(Halt)
+            }
+        }
+    }
+}
+
+impl From<RunError> for Halted {
+    fn from(error: RunError) -> Self {
+        match error {
+            // The logic filled it.
+            RunError::Store(full @ StoreError::JournalFull { .. }) => Self::Refused(full.to_string()),
+            error => Self::Broken(error),
+        }
+    }
+}
