@@ -19,7 +19,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("scoreboard", &["perstack-guest"]),
     ("tic-tac-toe", &["perstack-guest"]),
     ("perstack-test-guests", &["perstack-guest"]),
-    ("perstack-test-expert", &["perstack-guest"]),
+    ("perstack-test-guests-expert", &["perstack-guest"]),
     ("perstack-test-artifacts", &["perstack-guest-build"]),
     ("perstack-tests", &["perstack-test-artifacts"]),
 ];

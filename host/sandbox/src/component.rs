@@ -9,7 +9,11 @@ use perstack_core::config::ByteSize;
 use sha2::{Digest, Sha256};
 use wasmparser::{Encoding, Parser, Payload};
 
-use crate::error::LoadError;
+use crate::error::{LoadError, printable};
+
+/// How deep components and modules may be within one another. A composition of compositions has five levels; what the
+/// compiler keeps for each level makes a file of a megabyte with nothing but levels take all memory there is.
+const MAX_NESTING: usize = 32;
 
 /// The largest component: a Python interpreter with a fair set of libraries has 18 MB, and compiling takes twenty times
 /// a component's size in memory.
@@ -125,7 +129,7 @@ const WASI: &[&str] = &["wasi:io/", "wasi:clocks/", "wasi:random/", "wasi:cli/",
 
 /// Refuses what is not a component of this world, by its name or by its bytes, before it costs a compilation.
 pub(crate) fn check(component: &ComponentBytes, world: World) -> Result<(), LoadError> {
-    let damaged = |error: wasmparser::BinaryReaderError| LoadError::Damaged { reason: error.to_string() };
+    let damaged = |error: wasmparser::BinaryReaderError| LoadError::Damaged { reason: printable(&error.to_string()) };
     require_component(component.bytes())?;
     let mut depth = 0_usize;
     let mut exported = false;
@@ -134,7 +138,13 @@ pub(crate) fn check(component: &ComponentBytes, world: World) -> Result<(), Load
             Payload::Version { encoding: Encoding::Module, .. } if depth == 0 => {
                 return Err(LoadError::NotAComponent { reason: "it is a core module".into() });
             }
-            Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
+            Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => {
+                depth += 1;
+                if depth > MAX_NESTING {
+                    let reason = format!("its components are nested more than {MAX_NESTING} deep");
+                    return Err(LoadError::TooDemanding { reason });
+                }
+            }
             Payload::End(_) => depth = depth.saturating_sub(1),
             Payload::ComponentImportSection(section) if depth == 0 => {
                 for import in section {
@@ -174,7 +184,7 @@ fn check_import(import: &str, world: World) -> Result<(), LoadError> {
         Some("perstack:plugin") => "the world `expert` does not have",
         _ => "no grant gives it",
     };
-    Err(LoadError::ImportNotGranted { import: import.chars().take(200).collect(), reason })
+    Err(LoadError::ImportNotGranted { import: printable(import), reason })
 }
 
 /// `perstack:plugin/tools` of `perstack:plugin/tools@0.1.0`.

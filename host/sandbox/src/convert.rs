@@ -13,10 +13,14 @@ use crate::error::Ended;
 const MAX_TOOLS: usize = 255;
 /// Characters of a tool's name, in the sense of every model's interface.
 const MAX_NAME: usize = 64;
+/// Bytes of a tool's title: a line of a list.
+const MAX_TITLE: usize = 256;
 /// Bytes of a tool's description: models read it in every step.
 const MAX_DESCRIPTION: usize = 8 << 10;
 /// Bytes of a tool's schema.
 const MAX_SCHEMA: usize = 64 << 10;
+/// Parts of an answer. A part may be empty, so counting their bytes does not bound them.
+const MAX_PARTS: usize = 1000;
 /// Bytes of a media type; RFC 6838 allows 127 for each half.
 const MAX_MEDIA_TYPE: usize = 255;
 
@@ -40,6 +44,9 @@ pub(crate) fn tools(listed: Vec<types::ToolDefinition>) -> Result<Vec<ToolDefini
         }
         if !names.insert(name.clone()) {
             return Err(format!("two tools are named `{name}`"));
+        }
+        if tool.title.as_ref().is_some_and(|title| title.len() > MAX_TITLE) {
+            return Err(format!("the title of `{name}` has more than {MAX_TITLE} bytes"));
         }
         if tool.description.len() > MAX_DESCRIPTION {
             return Err(format!("the description of `{name}` has more than {MAX_DESCRIPTION} bytes"));
@@ -100,6 +107,10 @@ pub(crate) fn tool_definition(tool: ToolDefinition) -> types::ToolDefinition {
 
 /// Takes a tool's answer, if it is within the limit and keeps to the contract.
 pub(crate) fn output(output: types::ToolOutput, limits: &Limits) -> Result<ToolOutput, Ended> {
+    let parts = output.content.len();
+    if parts > MAX_PARTS {
+        return Err(Ended::BadAnswer(format!("its answer has {parts} parts, more than {MAX_PARTS}")));
+    }
     let size: usize =
         output.content.iter().map(content_size).sum::<usize>() + output.structured.as_ref().map_or(0, String::len);
     within_output(size, limits)?;
@@ -212,6 +223,8 @@ mod tests {
         assert!(refused(vec![tool("a", "{")]).contains("not JSON"));
         assert!(refused(vec![tool("a", &"[".repeat(10_000))]).contains("not JSON"));
         assert!(refused(vec![tool("a", &"[".repeat(MAX_SCHEMA + 1))]).contains("bytes"));
+        let titled = types::ToolDefinition { title: Some("x".repeat(MAX_TITLE + 1)), ..tool("a", "{}") };
+        assert!(refused(vec![titled]).contains("title"));
         assert!(refused((0..256).map(|number| tool(&number.to_string(), "{}")).collect()).contains("256 tools"));
     }
 

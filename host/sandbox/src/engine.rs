@@ -12,7 +12,7 @@ use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, OptLevel, Po
 use crate::bindings::{expert, skill};
 use crate::cache::Cache;
 use crate::component::{ComponentBytes, World, check};
-use crate::error::LoadError;
+use crate::error::{LoadError, printable};
 use crate::limits::{
     MAX_CORE_INSTANCES, MAX_HANDLES, MAX_HOSTCALL_BYTES, MAX_MEMORIES, MAX_TABLE_ELEMENTS, MAX_TABLES,
 };
@@ -137,8 +137,8 @@ impl Shared {
         if let Some(compiled) = self.cache.as_ref().and_then(|cache| cache.load(&self.engine, component)) {
             return Ok(compiled);
         }
-        let compiled = Component::from_binary(&self.engine, component.bytes())
-            .map_err(|error| LoadError::Damaged { reason: first_line(&error) })?;
+        let compiled =
+            Component::from_binary(&self.engine, component.bytes()).map_err(|error| does_not_compile(&error))?;
         if let Some(cache) = &self.cache {
             // A full disk makes the next start slower, and nothing else.
             drop(cache.store(&self.engine, component, &compiled));
@@ -201,9 +201,15 @@ fn engine_error(error: wasmtime::Error) -> LoadError {
 }
 
 fn does_not_link(error: wasmtime::Error) -> LoadError {
-    LoadError::DoesNotLink { reason: format!("{error:#}") }
+    LoadError::DoesNotLink { reason: printable(&format!("{error:#}")) }
 }
 
-fn first_line(error: &wasmtime::Error) -> String {
-    format!("{error:#}").lines().next().unwrap_or("unknown").to_owned()
+fn does_not_compile(error: &wasmtime::Error) -> LoadError {
+    let reason = printable(format!("{error:#}").lines().next().unwrap_or("unknown"));
+    // wasmtime has no type for it: what is larger than a slot of the pool says so.
+    if reason.contains("pooling allocator") {
+        LoadError::TooDemanding { reason }
+    } else {
+        LoadError::Damaged { reason }
+    }
 }

@@ -24,6 +24,8 @@ pub enum LoadError {
     ImportNotGranted { import: String, reason: &'static str },
     #[error("the component does not fit its world: {reason}")]
     DoesNotLink { reason: String },
+    #[error("the component takes more than is allowed: {reason}")]
+    TooDemanding { reason: String },
     #[error("compiling the component took longer than {} s", .0.as_secs())]
     CompileTimeout(Duration),
     #[error("the component's `list-tools` failed: {0}")]
@@ -57,7 +59,7 @@ impl LoadError {
             }
             Self::ImportNotGranted { .. } => "build the component without this import",
             Self::DoesNotLink { .. } => "build it against package `perstack:plugin@0.1.0`, see `wit/`",
-            Self::CompileTimeout(_) => "build a smaller component",
+            Self::TooDemanding { .. } | Self::CompileTimeout(_) => "build a smaller component",
             Self::ListTools(_) | Self::BadTools(_) => "this is a mistake in the skill: tell its author",
             Self::BadDirectory { .. } => "correct `filesystem` in the skill's `capabilities`",
             Self::Engine(_) => return None,
@@ -74,20 +76,36 @@ pub enum Ended {
     Memory(u64),
     #[error("it ran into its limit of {0} table elements")]
     Table(usize),
+    #[error("it ran into its limit of {0} handles")]
+    Handles(usize),
     #[error("it ran into its time limit of {}", seconds(*.0))]
     Timeout(Duration),
     #[error("its answer is larger than its output limit of {}", ByteSize::from_bytes(*.0))]
     Output(u64),
     #[error("it passed more than {} to the host at once", ByteSize::from_bytes(*.0))]
     HostCall(u64),
-    #[error("it read the clock more than {0} times between two calls to the host")]
-    ClockReads(usize),
     #[error("it crashed: {0}")]
     Trap(String),
     #[error("it answered against the contract: {0}")]
     BadAnswer(String),
     #[error("the host failed: {0}")]
     Host(String),
+}
+
+/// Characters of a message of wasmtime's, or of a guest's last words, that are told.
+const MAX_SHOWN: usize = 1000;
+
+/// Text with words of a guest's choice, such as names, as one line that does nothing to a terminal.
+pub(crate) fn printable(text: &str) -> String {
+    let mut shown = String::new();
+    for character in text.chars().take(MAX_SHOWN) {
+        match character {
+            '\n' => shown.push(' '),
+            '"' | '\'' | '\\' => shown.push(character),
+            _ => shown.extend(character.escape_debug()),
+        }
+    }
+    shown
 }
 
 /// `30 s`, `0.5 s`.

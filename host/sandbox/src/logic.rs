@@ -179,9 +179,13 @@ pub(crate) struct LogicStore {
 }
 
 impl LogicStore {
-    /// Refuses a text that the guest made too large.
-    fn bounded(&self, text: &str) -> wasmtime::Result<()> {
-        if text.len() as u64 > self.output { Err(Ended::Output(self.output).into()) } else { Ok(()) }
+    /// Refuses texts that the guest made too large.
+    fn bounded(&self, texts: &[&str]) -> wasmtime::Result<()> {
+        if texts.iter().map(|text| text.len() as u64).sum::<u64>() > self.output {
+            Err(Ended::Output(self.output).into())
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -235,7 +239,7 @@ impl wit::toolbox::Host for LogicStore {
             );
         }
         for call in &calls {
-            self.bounded(&call.arguments)?;
+            self.bounded(&[&call.id, &call.name, &call.arguments])?;
         }
         let calls = calls
             .into_iter()
@@ -261,7 +265,7 @@ impl wit::user::Host for LogicStore {
         tool_name: String,
         arguments: String,
     ) -> wasmtime::Result<Result<String, wit::user::Error>> {
-        self.bounded(&arguments)?;
+        self.bounded(&[&tool_name, &arguments])?;
         let _paused = self.stopwatch.pause();
         let answer = self.host.ask(tool_name, arguments).await?;
         Ok(answer.map_err(|error| match error {
@@ -271,7 +275,7 @@ impl wit::user::Host for LogicStore {
     }
 
     async fn say(&mut self, text: String) -> wasmtime::Result<()> {
-        self.bounded(&text)?;
+        self.bounded(&[&text])?;
         let _paused = self.stopwatch.pause();
         Ok(self.host.say(text).await?)
     }

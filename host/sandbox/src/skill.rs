@@ -9,7 +9,7 @@ use perstack_core::{
     ToolDefinition, ToolError, ToolOutput, ToolSet,
 };
 use serde_json::Value;
-use wasmtime::component::ResourceTable;
+use wasmtime::component::{ResourceTable, ResourceTableError};
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 
 use crate::bindings::{skill, types};
@@ -17,8 +17,8 @@ use crate::capability::{Captured, Grants, OpenGrant, SkillState, open_directorie
 use crate::component::ComponentBytes;
 use crate::convert;
 use crate::engine::{Sandbox, resources};
-use crate::error::{Ended, LoadError};
-use crate::limits::{Limiter, MAX_RANDOM_BYTES, Stopwatch, within};
+use crate::error::{Ended, LoadError, printable};
+use crate::limits::{Limiter, MAX_HANDLES, MAX_RANDOM_BYTES, Stopwatch, within};
 
 /// Lines of a crash that are told: a panic's message and place.
 const MAX_CRASH_LINES: usize = 4;
@@ -201,13 +201,17 @@ pub(crate) fn ended(error: &wasmtime::Error, limiter: &mut Limiter, stderr: &Cap
     if let Some(ended) = error.downcast_ref::<Ended>() {
         return ended.clone();
     }
+    if matches!(error.root_cause().downcast_ref(), Some(ResourceTableError::Full)) {
+        return Ended::Handles(MAX_HANDLES);
+    }
     let root = error.root_cause().to_string();
     if root.contains("fuel allocated for hostcalls") {
         return Ended::HostCall(crate::limits::MAX_HOSTCALL_BYTES as u64);
     }
     let said = stderr.text();
     let said: Vec<&str> = said.lines().filter(|line| !line.trim().is_empty()).take(MAX_CRASH_LINES).collect();
-    if said.is_empty() { Ended::Trap(root) } else { Ended::Trap(format!("{root}; it said: {}", said.join(" "))) }
+    let said = printable(&said.join(" "));
+    if said.is_empty() { Ended::Trap(root) } else { Ended::Trap(format!("{root}; it said: {said}")) }
 }
 
 /// What the engine knows about a call.

@@ -1,6 +1,23 @@
-//! The guests of the test suites, built. Paths of component files.
+//! The guests of the test suites, built: where each component is, and which cases there are.
+//!
+//! `foreach_SUITE!` calls a macro with the name of each case of a suite, so that a suite can insist on a test for each:
+//!
+//! ```ignore
+//! macro_rules! has_a_test {
+//!     ($case:ident) => {
+//!         const _: fn() = $case;
+//!     };
+//! }
+//! perstack_test_artifacts::foreach_sandbox!(has_a_test);
+//! ```
 
-/// The Expert that plays tic-tac-toe.
-pub const TIC_TAC_TOE: &str = env!("COMPONENT_TIC_TAC_TOE");
-/// The skill that keeps scores.
+/// A skill: each case of each suite is a tool.
+pub const GUESTS: &str = env!("COMPONENT_GUESTS");
+/// An Expert that does what its query says.
+pub const GUESTS_EXPERT: &str = env!("COMPONENT_GUESTS_EXPERT");
+/// The plugin `scoreboard`, a skill.
 pub const SCOREBOARD: &str = env!("COMPONENT_SCOREBOARD");
+/// The plugin `tic-tac-toe`, an Expert.
+pub const TIC_TAC_TOE: &str = env!("COMPONENT_TIC_TAC_TOE");
+
+include!(concat!(env!("OUT_DIR"), "/foreach.rs"));

@@ -1,0 +1,155 @@
+//! What a guest may use up, and how it crashes.
+
+use std::sync::Arc;
+
+use perstack_core::config::Access;
+use perstack_core::{Limits, Observation};
+use serde_json::json;
+use tokio::sync::Barrier;
+
+use crate::harness::{
+    Host, LONG, SHORT, Workspace, call, directories, ended, limited, skill, skill_with, still_works, text,
+};
+
+#[tokio::test]
+pub(crate) async fn sandbox_spin() {
+    let skill = limited(Limits { timeout: SHORT, ..Limits::default() }).await;
+    let outcome = call(&skill, "sandbox_spin", json!({})).await;
+    assert_eq!(ended(outcome), "`cases` was ended: it ran into its time limit of 1 s");
+    still_works(&skill).await;
+}
+
+#[tokio::test]
+pub(crate) async fn sandbox_sleep() {
+    let skill = limited(Limits { timeout: SHORT, ..Limits::default() }).await;
+    let host = Host::default();
+    let outcome = host.call(&skill, "sandbox_sleep", json!({ "milliseconds": LONG.as_millis() as u64 })).await;
+    assert_eq!(ended(outcome), "`cases` was ended: it ran into its time limit of 1 s");
+    assert_eq!(reports(&host), ["asleep"]);
+    still_works(&skill).await;
+    let host = Host::default();
+    host.call(&skill, "sandbox_sleep", json!({ "milliseconds": 1 })).await.result.unwrap();
+    assert_eq!(reports(&host), ["asleep", "awake"]);
+}
+
+fn reports(host: &Host) -> Vec<String> {
+    let message = |observation: &Observation| match observation {
+        Observation::Progress { message, .. } => message.clone(),
+    };
+    host.observed.lock().unwrap().iter().map(message).collect()
+}
+
+#[tokio::test]
+async fn waiting_for_the_state_counts() {
+    let skill = limited(Limits { timeout: SHORT, ..Limits::default() }).await;
+    let host = Host { meeting: Some(Arc::new(Barrier::new(2))), ..Host::default() };
+    let outcome = host.call(&skill, "sandbox_state", json!({ "steps": ["get run a"] })).await;
+    assert_eq!(ended(outcome), "`cases` was ended: it ran into its time limit of 1 s");
+    still_works(&skill).await;
+}
+
+#[tokio::test]
+async fn calls_run_side_by_side() {
+    const CALLS: usize = 20;
+    let skill = limited(Limits { timeout: LONG, ..Limits::default() }).await;
+    // Each waits until all are there: one after another they would wait for ever.
+    let meeting = Arc::new(Barrier::new(CALLS));
+    let call = async || {
+        let host = Host { meeting: Some(meeting.clone()), ..Host::default() };
+        text(host.call(&skill, "sandbox_state", json!({ "steps": ["get run a"] })).await)
+    };
+    let (a, b, c, d) = tokio::join!(five(&call), five(&call), five(&call), five(&call));
+    assert_eq!([a, b, c, d].concat(), vec!["nothing"; CALLS]);
+}
+
+async fn five(call: impl AsyncFn() -> String) -> Vec<String> {
+    let (a, b, c, d, e) = tokio::join!(call(), call(), call(), call(), call());
+    vec![a, b, c, d, e]
+}
+
+#[tokio::test]
+async fn a_guest_that_computes_for_ever_does_not_hold_up_others() {
+    // One thread for both, so that one must give way to the other.
+    let skill = limited(Limits { timeout: LONG, ..Limits::default() }).await;
+    let good = async {
+        for _ in 0..10 {
+            still_works(&skill).await;
+        }
+    };
+    tokio::select! {
+        biased;
+        outcome = call(&skill, "sandbox_spin", json!({})) => panic!("{:?}", outcome.result),
+        () = good => {}
+    }
+    // The spinning call was dropped with its guest.
+    still_works(&skill).await;
+}
+
+#[tokio::test]
+pub(crate) async fn sandbox_memory_bomb() {
+    let skill = limited(Limits { memory: 16 << 20, ..Limits::default() }).await;
+    let outcome = call(&skill, "sandbox_memory_bomb", json!({ "careful": false })).await;
+    assert_eq!(ended(outcome), "`cases` was ended: it ran into its limit of 16MiB memory");
+    still_works(&skill).await;
+    let took = text(call(&skill, "sandbox_memory_bomb", json!({ "careful": true })).await);
+    let took: u64 = took.strip_suffix(" MiB").unwrap().parse().unwrap();
+    assert!((8..16).contains(&took), "{took}");
+    still_works(&skill).await;
+}
+
+#[tokio::test]
+async fn memory_limits_are_each_calls_own() {
+    let skill = limited(Limits { memory: 16 << 20, ..Limits::default() }).await;
+    let bomb = || call(&skill, "sandbox_memory_bomb", json!({ "careful": true }));
+    let (a, b, c) = tokio::join!(bomb(), bomb(), bomb());
+    let took: Vec<String> = [a, b, c].into_iter().map(text).collect();
+    assert_eq!(took, vec![took[0].clone(); 3]);
+}
+
+#[tokio::test]
+pub(crate) async fn sandbox_recursion() {
+    let skill = skill().await;
+    let reason = ended(call(&skill, "sandbox_recursion", json!({})).await);
+    assert_eq!(reason, "`cases` was ended: it crashed: wasm trap: call stack exhausted");
+    still_works(&skill).await;
+}
+
+#[tokio::test]
+pub(crate) async fn sandbox_panic() {
+    let skill = skill().await;
+    let outcome = call(&skill, "sandbox_panic", json!({ "message": "on purpose" })).await;
+    assert!(outcome.log.text.contains("on purpose"), "{}", outcome.log.text);
+    let reason = ended(outcome);
+    assert!(reason.starts_with("`cases` was ended: it crashed: wasm trap: wasm `unreachable` "), "{reason}");
+    assert!(reason.contains("it said: ") && reason.contains("on purpose"), "{reason}");
+    still_works(&skill).await;
+}
+
+#[tokio::test]
+async fn the_last_words_of_a_crash_are_cut() {
+    let skill = skill().await;
+    let outcome = call(&skill, "sandbox_panic", json!({ "message": "x".repeat(500_000) })).await;
+    assert!(outcome.log.text.len() > 500_000);
+    let reason = ended(outcome);
+    assert!(reason.len() < 2000, "{}", reason.len());
+}
+
+#[tokio::test]
+pub(crate) async fn sandbox_exit() {
+    let skill = skill().await;
+    for code in [0, 1, 255] {
+        let reason = ended(call(&skill, "sandbox_exit", json!({ "code": code })).await);
+        assert!(reason.starts_with("`cases` was ended: it crashed: Exited with i32 exit status "), "{reason}");
+        still_works(&skill).await;
+    }
+}
+
+#[tokio::test]
+pub(crate) async fn sandbox_many_handles() {
+    let workspace = Workspace::new();
+    let grants = directories(workspace.root(), &[("in", Access::Read)]);
+    let skill = skill_with(grants, Limits::default()).await.unwrap();
+    let reason = ended(call(&skill, "sandbox_many_handles", json!({ "path": "in/file" })).await);
+    assert_eq!(reason, "`cases` was ended: it ran into its limit of 1024 handles");
+    still_works(&skill).await;
+}

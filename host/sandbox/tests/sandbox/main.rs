@@ -1,0 +1,30 @@
+//! The sandbox, tried by guests that are written to break out of it. `tests/guests` has the guests.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on has failed")]
+
+mod answers;
+mod cache;
+mod files;
+mod harness;
+mod limits;
+mod load;
+mod logic;
+mod network;
+mod output;
+mod state;
+
+use answers::*;
+use files::*;
+use limits::*;
+use network::*;
+use output::*;
+use state::*;
+
+/// A guest without a test does not compile.
+macro_rules! has_a_test {
+    ($case:ident) => {
+        const _: fn() = $case;
+    };
+}
+
+perstack_test_artifacts::foreach_sandbox!(has_a_test);
