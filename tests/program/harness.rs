@@ -57,6 +57,17 @@ impl Workspace {
         self.0.path()
     }
 
+    /// Another workspace that is just like this one.
+    pub(crate) fn copy(&self) -> Self {
+        let other = Self::new();
+        for file in files(self.path()) {
+            let target = other.path().join(file.strip_prefix(self.path()).unwrap());
+            fs::create_dir_all(target.parent().unwrap()).unwrap();
+            fs::copy(&file, target).unwrap();
+        }
+        other
+    }
+
     pub(crate) fn write(&self, path: &str, content: impl AsRef<[u8]>) {
         let path = self.path().join(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();

@@ -2,7 +2,6 @@
 //! file.
 
 use std::fs;
-use std::path::Path;
 use std::sync::OnceLock;
 
 use serde_json::Value;
@@ -12,7 +11,7 @@ use crate::harness::{Job, Workspace, files, read};
 use crate::tracer::{Fate, kill_at_write};
 
 /// Longer than any process of the game writes; a test that reaches it never ends.
-const MOST_WRITES: usize = 2_000;
+pub(crate) const MOST_WRITES: usize = 2_000;
 
 /// A game that nobody disturbs, with its workspace as it was before each process.
 struct Reference {
@@ -27,12 +26,12 @@ struct Reference {
 impl Reference {
     fn play() -> Self {
         let workspace = Workspace::new();
-        let mut before = vec![copy(&workspace)];
+        let mut before = vec![workspace.copy()];
         let mut answers = Vec::new();
         workspace.run(&["run", "tic-tac-toe", "Let's play!"]);
         let job = workspace.job();
         while let Some(question) = job.question() {
-            before.push(copy(&workspace));
+            before.push(workspace.copy());
             answers.push(first_free(&question));
             workspace.run(&["run", "tic-tac-toe", &first_free(&question), "--continue", "-i"]);
         }
@@ -78,7 +77,7 @@ fn kill_everywhere(process: usize) {
 
 /// Kills one process of the game at one write. False if the process was through before.
 fn survives(reference: &Reference, process: usize, write: usize) -> bool {
-    let workspace = copy(&reference.before[process]);
+    let workspace = reference.before[process].copy();
     let place = format!("process {process}, write {write}");
     let question = workspace.jobs().first().and_then(|job| job.question());
     let answer = question.as_ref().map(first_free);
@@ -138,7 +137,7 @@ fn continue_after_kill(workspace: &Workspace, asked: Option<&Value>, command: &[
 }
 
 /// No file that has its name is half-written.
-fn assert_whole(workspace: &Workspace, place: &str) {
+pub(crate) fn assert_whole(workspace: &Workspace, place: &str) {
     for path in files(&workspace.path().join("perstack")) {
         if path.extension().is_some_and(|extension| extension == "json") {
             let text = fs::read_to_string(&path).unwrap();
@@ -160,23 +159,4 @@ fn assert_clean(workspace: &Workspace, place: &str) {
     let entries = files(&journal);
     assert_eq!(read(entries.last().unwrap())["type"], "finished", "{place}");
     assert_eq!(entries.last().unwrap(), &journal.join(format!("{:06}.json", entries.len())), "{place}");
-}
-
-fn copy(workspace: &Workspace) -> Workspace {
-    let other = Workspace::new();
-    copy_folder(workspace.path(), other.path());
-    other
-}
-
-fn copy_folder(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let path = entry.unwrap().path();
-        let target = to.join(path.file_name().unwrap());
-        if path.is_dir() {
-            copy_folder(&path, &target);
-        } else {
-            fs::copy(&path, &target).unwrap();
-        }
-    }
 }

@@ -15,4 +15,5 @@ mod events;
 mod game;
 mod harness;
 mod kill;
+mod logic;
 mod tracer;

@@ -60,7 +60,7 @@ pub enum RunError {
     #[error("the query has more than {limit} bytes")]
     QueryTooLarge { limit: usize },
     #[error("the logic of Expert `{expert}` does not follow its journal at entry {entry}: {reason}")]
-    Diverged { expert: String, entry: u64, reason: String },
+    Diverged { expert: String, entry: u64, reason: String, component_changed: bool },
     #[error("the journal is damaged: {0}")]
     DamagedJournal(String),
     #[error("no random numbers: {0}")]
@@ -94,8 +94,12 @@ impl RunError {
             Self::NoAnswerExpected { .. } => "leave out `-i` to ask something new".to_owned(),
             Self::Interrupted { .. } => "finish it first: `--continue` without a query".to_owned(),
             Self::QueryTooLarge { .. } => "put long texts into a file in the workspace".to_owned(),
+            Self::Diverged { component_changed: true, .. } => {
+                "its component is not the one that the run began with: go on with that one, or start a new job"
+                    .to_owned()
+            }
             Self::Diverged { .. } => {
-                "start a new job; this one can only go on with the component it began with".to_owned()
+                "logic must do the same when it is answered the same: tell its author, and start a new job".to_owned()
             }
             Self::DamagedJournal(_) => "start a new job".to_owned(),
             Self::NoEntropy(_) => return None,

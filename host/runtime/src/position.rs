@@ -171,10 +171,9 @@ impl PreparedExpert {
                 unused_answer = given.filter(|given| **given != recorded).cloned();
                 Some(recorded)
             }
-            (Some(call), None, Some(given)) => {
+            (Some(_), None, Some(given)) => {
                 let entry = Entry::Replied { text: given.clone() };
                 journal.append_ahead(Record { at: now(), clock: Vec::new(), entry })?;
-                let _ = call;
                 Some(given.clone())
             }
             (_, _, given) => {
@@ -185,7 +184,7 @@ impl PreparedExpert {
         let answer = pending.zip(answer).map(|(call, text)| (reply(&call, &text), call, text));
         let mut next = Checkpoint { id: new_id()?, error: None, ..checkpoint.clone() };
         let (query, input) = if checkpoint.status == CheckpointStatus::Init {
-            let (query, _, _) = started(&journal)?;
+            let query = started(&journal)?.query;
             (Some(query.clone()), self.input_messages(&checkpoint, &query)?)
         } else {
             next.step_number += 1;
@@ -228,12 +227,21 @@ fn waits(checkpoint: &Checkpoint, journal: &Journal) -> bool {
     pending(checkpoint).is_some() && recorded_reply(checkpoint, journal).is_none()
 }
 
-/// What a run began with: query, history, seed.
-pub(crate) type Beginning = (String, Vec<(String, String)>, [u8; 32]);
+/// What a run began with.
+pub(crate) struct Beginning {
+    pub(crate) query: String,
+    /// Earlier queries of the job, with their answers.
+    pub(crate) history: Vec<(String, String)>,
+    /// What all random numbers come from.
+    pub(crate) seed: [u8; 32],
+    /// SHA-256 of the logic, in hexadecimal.
+    pub(crate) component: String,
+}
 
 pub(crate) fn started(journal: &Journal) -> Result<Beginning, RunError> {
     let damaged = |reason: &str| RunError::DamagedJournal(reason.to_owned());
-    let Some(Record { entry: Entry::Started { query, history, seed, .. }, .. }) = journal.records().first() else {
+    let Some(Record { entry: Entry::Started { query, history, seed, component }, .. }) = journal.records().first()
+    else {
         return Err(damaged("it does not begin with the start of a run"));
     };
     let mut bytes = [0; 32];
@@ -245,12 +253,12 @@ pub(crate) fn started(journal: &Journal) -> Result<Beginning, RunError> {
         let text = std::str::from_utf8(digits).unwrap_or_default();
         *byte = u8::from_str_radix(text, 16).map_err(|_| damaged("its seed is not hexadecimal"))?;
     }
-    Ok((query.clone(), history.clone(), bytes))
+    Ok(Beginning { query: query.clone(), history: history.clone(), seed: bytes, component: component.clone() })
 }
 
 /// Queries and answers up to and with the run of this journal.
 fn history(journal: &Journal) -> Result<Vec<(String, String)>, RunError> {
-    let (query, mut history, _) = started(journal)?;
+    let Beginning { query, mut history, .. } = started(journal)?;
     if let Some(Record { entry: Entry::Finished { answer: Ok(answer) }, .. }) = journal.records().last() {
         history.push((query, answer.clone()));
     }

@@ -11,11 +11,11 @@ use crate::clock::SceneClock;
 use crate::conversation::{Conversation, Ground};
 use crate::error::RunError;
 use crate::host::SceneHost;
-use crate::position::{Position, started};
+use crate::position::{Beginning, Position, started};
 use crate::prepare::PreparedExpert;
 use crate::recorder::{Listener, Recorder, new_id, now};
 use crate::request::{Outcome, Request, Stop};
-use crate::scene::{Halted, Scene, SceneParts};
+use crate::scene::{Halted, Progress, Scene};
 use crate::state::RunState;
 
 impl PreparedExpert {
@@ -40,6 +40,7 @@ impl PreparedExpert {
         scene.progress().conversation.settle()?;
         Ok(Outcome { job_id, stop, unused_answer })
     }
+
     fn run_setting(&self, job_id: &Id, run_id: &Id, position: &Position, max_steps: u64) -> RunSetting {
         let started_at = now();
         RunSetting {
@@ -97,13 +98,13 @@ impl PreparedExpert {
         max_steps: u64,
     ) -> Result<(Stop, Arc<Scene>), RunError> {
         let Position { job, run_id, checkpoint, input, mut journal, .. } = position;
-        let (query, history, seed) = started(&journal)?;
+        let Beginning { query, history, seed, component } = started(&journal)?;
         journal.next();
         let covered = checkpoint.metadata.as_ref().and_then(|metadata| metadata.journal_entries).unwrap_or(1);
         let state = RunState::default();
         let ground = Ground { job: job.clone(), recorder: recorder.clone(), state: state.clone(), max_steps };
         let conversation = Conversation::new(ground, checkpoint, input);
-        let parts = SceneParts {
+        let scene = Arc::new(Scene {
             expert_key: self.expert.key.clone(),
             expert_name: self.expert.name.clone(),
             toolbox: self.toolbox.clone(),
@@ -113,8 +114,9 @@ impl PreparedExpert {
             run_id,
             state,
             covered,
-        };
-        let scene = Scene::new(parts, journal, conversation);
+            component_changed: component != self.logic_digest,
+            progress: Progress::new(journal, conversation),
+        });
         let input = LogicInput { query, instruction: self.expert.instruction.clone(), history };
         let host = Box::new(SceneHost(scene.clone()));
         let clock = Arc::new(SceneClock(scene.clone()));

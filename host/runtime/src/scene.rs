@@ -29,7 +29,9 @@ pub(crate) struct Scene {
     pub(crate) state: RunState,
     /// Journal entries whose events and checkpoints were kept before.
     pub(crate) covered: u64,
-    progress: Mutex<Progress>,
+    /// Whether the logic is another component than the one that the run began with.
+    pub(crate) component_changed: bool,
+    pub(crate) progress: Mutex<Progress>,
 }
 
 /// Where the run is.
@@ -52,38 +54,14 @@ pub(crate) enum Halted {
     Broken(RunError),
 }
 
-/// What a scene is made of, beside its progress.
-pub(crate) struct SceneParts {
-    pub(crate) expert_key: String,
-    pub(crate) expert_name: String,
-    pub(crate) toolbox: Arc<Toolbox>,
-    pub(crate) interactive: BTreeMap<String, String>,
-    pub(crate) job: Arc<JobStore>,
-    pub(crate) recorder: Arc<Recorder>,
-    pub(crate) run_id: perstack_core::Id,
-    pub(crate) state: RunState,
-    pub(crate) covered: u64,
+impl Progress {
+    /// The beginning.
+    pub(crate) fn new(journal: Journal, conversation: Conversation) -> Mutex<Self> {
+        Mutex::new(Self { journal, conversation, halt: None, clock: Clock::new() })
+    }
 }
 
 impl Scene {
-    pub(crate) fn new(parts: SceneParts, journal: Journal, conversation: Conversation) -> Arc<Self> {
-        let clock = Clock::new();
-        let progress = Mutex::new(Progress { journal, conversation, halt: None, clock });
-        let SceneParts { expert_key, expert_name, toolbox, interactive, job, recorder, run_id, state, covered } = parts;
-        Arc::new(Self {
-            expert_key,
-            expert_name,
-            toolbox,
-            interactive,
-            job,
-            recorder,
-            run_id,
-            state,
-            covered,
-            progress,
-        })
-    }
-
     pub(crate) fn progress(&self) -> MutexGuard<'_, Progress> {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -93,7 +71,13 @@ impl Scene {
     }
 
     pub(crate) fn diverged(&self, entry: u64, reason: impl Into<String>) -> RunError {
-        RunError::Diverged { expert: self.expert_key.clone(), entry, reason: reason.into() }
+        let Self { expert_key, component_changed, .. } = self;
+        RunError::Diverged {
+            expert: expert_key.clone(),
+            entry,
+            reason: reason.into(),
+            component_changed: *component_changed,
+        }
     }
 
     /// The next recorded entry with its number, once all clock readings before it were used; none when live.

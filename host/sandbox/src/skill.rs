@@ -22,6 +22,8 @@ use crate::limits::{Limiter, MAX_HANDLES, MAX_RANDOM_BYTES, Stopwatch, within};
 
 /// Lines of a crash that are told: a panic's message and place.
 const MAX_CRASH_LINES: usize = 4;
+/// What a Rust guest says of every panic, and nobody outside can follow.
+const RUST_NOTE: &str = "note: run with `RUST_BACKTRACE=1`";
 
 /// A skill that is ready to be called.
 pub struct Skill {
@@ -209,7 +211,8 @@ pub(crate) fn ended(error: &wasmtime::Error, limiter: &mut Limiter, stderr: &Cap
         return Ended::HostCall(crate::limits::MAX_HOSTCALL_BYTES as u64);
     }
     let said = stderr.text();
-    let said: Vec<&str> = said.lines().filter(|line| !line.trim().is_empty()).take(MAX_CRASH_LINES).collect();
+    let telling = |line: &&str| !line.trim().is_empty() && !line.starts_with(RUST_NOTE);
+    let said: Vec<&str> = said.lines().filter(telling).take(MAX_CRASH_LINES).collect();
     let said = printable(&said.join(" "));
     if said.is_empty() { Ended::Trap(root) } else { Ended::Trap(format!("{root}; it said: {said}")) }
 }

@@ -35,10 +35,22 @@ fn step(word: &str, rest: &str, input: &Input) -> Result<String, String> {
             Ok(answer) => answer,
             Err(error) => format!("error: {error}"),
         },
+        "call-json" => {
+            let call = ToolCall { id: "1".to_owned(), name: first.to_owned(), arguments: second.to_owned() };
+            tools::call_all(vec![call]).into_iter().map(|result| result.text()).collect()
+        }
         "call-many" => {
             let call =
                 |number| ToolCall { id: format!("{number}"), name: "echo".to_owned(), arguments: "{}".to_owned() };
             tools::call_all((0..number(rest)?).map(call).collect()).len().to_string()
+        }
+        "together" => {
+            let calls = rest.split('|').enumerate().filter_map(|(number, call)| {
+                let (name, arguments) = call.split_once(' ')?;
+                Some(ToolCall { id: number.to_string(), name: name.to_owned(), arguments: arguments.to_owned() })
+            });
+            let answers = tools::call_all(calls.collect()).into_iter().map(|result| result.text());
+            answers.collect::<Vec<_>>().join(" ")
         }
         "delegate" => {
             let delegation = delegates::Delegation::new(first, second);
