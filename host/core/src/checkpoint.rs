@@ -38,6 +38,36 @@ pub struct ExpertInfo {
     pub version: String,
 }
 
+/// An Expert that a run waits for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DelegateTo {
+    /// The Expert.
+    pub expert: ExpertInfo,
+    /// The call that its answer belongs to.
+    pub tool_call_id: String,
+    /// The tool that stands for the Expert.
+    pub tool_name: String,
+    /// What it is asked.
+    pub query: String,
+}
+
+/// The run that waits for this one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DelegatedBy {
+    /// Its Expert.
+    pub expert: ExpertInfo,
+    /// The call that the answer belongs to.
+    pub tool_call_id: String,
+    /// The tool that stands for this Expert.
+    pub tool_name: String,
+    /// The checkpoint that the other run waits at.
+    pub checkpoint_id: Id,
+    /// The other run.
+    pub run_id: Id,
+}
+
 /// Why a run failed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -71,12 +101,27 @@ pub struct Checkpoint {
     pub messages: Vec<Message>,
     /// Tokens used so far.
     pub usage: Usage,
+    /// Tokens that a conversation with the model may have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub context_window: Option<u64>,
+    /// How much of that the latest generation took, 0 to 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub context_window_usage: Option<f64>,
     /// Tool calls that wait for an answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pending_tool_calls: Option<Vec<ToolCall>>,
     /// Answers that came while others still wait.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub partial_tool_results: Option<Vec<ToolResult>>,
+    /// Generations that failed, one after the other.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_count: Option<u64>,
+    /// The Experts that the run waits for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delegate_to: Option<Vec<DelegateTo>>,
+    /// The run that waits for this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delegated_by: Option<DelegatedBy>,
     /// Why the run failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<ErrorInfo>,
@@ -92,12 +137,20 @@ pub struct Metadata {
     /// How many entries of the run's journal this checkpoint covers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub journal_entries: Option<u64>,
+    /// Generations of this conversation, failed ones too.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub generations: u64,
     /// State of scope `run`, by skill and key.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub state: BTreeMap<String, BTreeMap<String, StoredValue>>,
     /// What other runtimes wrote.
     #[serde(flatten)]
     pub other: BTreeMap<String, Value>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// One cycle of an Expert's loop.

@@ -46,26 +46,44 @@ pub enum EventBody {
 pub enum RunEvent {
     /// The run starts, or goes on from a checkpoint.
     StartRun { initial_checkpoint: Box<Checkpoint>, input_messages: Vec<Message> },
+    /// The model is asked for a reply.
+    StartGeneration { messages: Vec<Message> },
+    /// There was no useful reply; the model is asked again.
+    Retry { reason: String, new_messages: Vec<Message>, usage: Usage },
     /// The Expert asks for tools.
     CallTools { new_message: Message, tool_calls: Vec<ToolCall>, usage: Usage },
     /// The Expert asks the user.
     CallInteractiveTool { new_message: Message, tool_call: ToolCall, usage: Usage },
+    /// The Expert asks other Experts.
+    CallDelegate { new_message: Message, tool_calls: Vec<ToolCall>, usage: Usage },
+    /// The Expert says that it is done.
+    AttemptCompletion { tool_result: ToolResult },
     /// Tools have answered.
     ResolveToolResults { tool_results: Vec<ToolResult> },
     /// The answers are part of the conversation.
     FinishToolCall { new_messages: Vec<Message> },
+    /// A stopped step goes on with calls that still wait.
+    ResumeToolCalls { pending_tool_calls: Vec<ToolCall>, partial_tool_results: Vec<ToolResult> },
     /// The answers to a stopped step are part of the conversation.
     FinishAllToolCalls { new_messages: Vec<Message> },
     /// A step ended, and the next one follows.
     ContinueToNextStep { checkpoint: Box<Checkpoint>, step: Box<Step>, next_checkpoint: Box<Checkpoint> },
     /// The run waits for the user.
     StopRunByInteractiveTool { checkpoint: Box<Checkpoint>, step: Box<Step> },
+    /// The run waits for other Experts.
+    StopRunByDelegate { checkpoint: Box<Checkpoint>, step: Box<Step> },
     /// The job's steps are used up.
     StopRunByExceededMaxSteps { checkpoint: Box<Checkpoint>, step: Box<Step> },
     /// The run failed.
     StopRunByError { checkpoint: Box<Checkpoint>, step: Box<Step>, error: ErrorInfo },
     /// The run ended with an answer.
     CompleteRun { checkpoint: Box<Checkpoint>, step: Box<Step>, text: String, usage: Usage },
+    /// Reasoning begins.
+    StartStreamingReasoning {},
+    /// A piece of it.
+    StreamReasoning { delta: String },
+    /// All of it.
+    CompleteStreamingReasoning { text: String },
     /// Text for the user begins.
     StartStreamingRunResult {},
     /// A piece of it.

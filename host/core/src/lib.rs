@@ -2,7 +2,8 @@
 //! how `perstack.toml` is read.
 //!
 //! Every other crate depends on this one; this one depends on none of them. The traits at which the crates meet are
-//! here too: [`ToolSet`] for skills of every kind, [`StateSource`] for what skills remember.
+//! here too: [`ToolSet`] for skills of every kind, [`Model`] for language models, [`StateSource`] for what skills
+//! remember.
 
 pub mod config;
 
@@ -12,16 +13,18 @@ mod id;
 mod job;
 mod limits;
 mod message;
+mod model;
 mod state;
 mod tool;
 mod usage;
 
-pub use checkpoint::{Checkpoint, CheckpointStatus, ErrorInfo, ExpertInfo, Metadata, Step};
+pub use checkpoint::{Checkpoint, CheckpointStatus, DelegateTo, DelegatedBy, ErrorInfo, ExpertInfo, Metadata, Step};
 pub use event::{Event, EventBody, InteractiveAnswer, RunEvent, RuntimeEvent, ServerInfo};
 pub use id::{Id, InvalidId};
 pub use job::{Job, JobStatus, RunInput, RunSetting};
 pub use limits::Limits;
 pub use message::{Message, Part};
+pub use model::{Deltas, GeneratedPart, Generation, Model, ModelError, Prompt, StopReason};
 pub use state::{
     OpenState, Scope, StateChange, StateChanges, StateEntries, StateError, StateKey, StateSource, StoredValue,
 };

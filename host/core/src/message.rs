@@ -71,6 +71,16 @@ pub enum Part {
         /// Identifies the part.
         id: Id,
     },
+    /// What the model thought, to be handed back to it unchanged.
+    ThinkingPart {
+        /// What people may read of it.
+        thinking: String,
+        /// By which the provider knows it again.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        signature: Option<String>,
+        /// Identifies the part.
+        id: Id,
+    },
     /// A request to call a tool.
     ToolCallPart {
         /// Identifies the call, and its result later.
