@@ -1,6 +1,6 @@
 //! Tokens that a language model used.
 
-use std::ops::AddAssign;
+use std::ops::{AddAssign, Sub};
 
 use serde::{Deserialize, Serialize};
 
@@ -27,5 +27,20 @@ impl AddAssign for Usage {
         self.reasoning_tokens += other.reasoning_tokens;
         self.total_tokens += other.total_tokens;
         self.cached_input_tokens += other.cached_input_tokens;
+    }
+}
+
+impl Sub for Usage {
+    type Output = Self;
+
+    /// What came after `earlier`, which is not more in anything.
+    fn sub(self, earlier: Self) -> Self {
+        Self {
+            input_tokens: self.input_tokens.saturating_sub(earlier.input_tokens),
+            output_tokens: self.output_tokens.saturating_sub(earlier.output_tokens),
+            reasoning_tokens: self.reasoning_tokens.saturating_sub(earlier.reasoning_tokens),
+            total_tokens: self.total_tokens.saturating_sub(earlier.total_tokens),
+            cached_input_tokens: self.cached_input_tokens.saturating_sub(earlier.cached_input_tokens),
+        }
     }
 }

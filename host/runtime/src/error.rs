@@ -35,7 +35,7 @@ impl ProjectError {
 pub enum RunError {
     #[error("there is no Expert `{key}`")]
     UnknownExpert { key: String, known: Vec<String> },
-    #[error("Expert `{expert}` has no logic of its own, and Experts that a model drives cannot be run yet")]
+    #[error("Expert `{expert}` has no logic of its own, and there is no model to drive it")]
     NeedsModel { expert: String },
     #[error("skill `{skill}` of Expert `{expert}`: {reason}")]
     Unsupported { expert: String, skill: String, reason: String },
@@ -83,7 +83,9 @@ impl RunError {
                 let known = format!("there are {}", list(known));
                 near.map_or(known, |near| format!("did you mean `{near}`?"))
             }
-            Self::NeedsModel { .. } => "give it `logic = { component = \"…\" }` in perstack.toml".to_owned(),
+            Self::NeedsModel { .. } => {
+                "play a script with `--provider scripted --model FILE`; other providers cannot be used yet".to_owned()
+            }
             Self::Unsupported { .. } => "remove the skill or the setting from perstack.toml".to_owned(),
             Self::Skill { error, .. } | Self::Logic { error, .. } | Self::Sandbox(error) => return error.hint(),
             Self::MissingVariable { name, .. } => format!("set it: `export {name}=…`, or remove it from `env`"),

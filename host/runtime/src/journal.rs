@@ -12,7 +12,9 @@
 //! Time is read too often for an entry each. Readings wait in memory and are written with the next entry: until there is
 //! one, nobody outside has seen anything that depends on them.
 
-use perstack_core::{Content, Scope, StateChange, StateChanges, StoredValue, ToolCall, ToolDefinition};
+use perstack_core::{
+    Content, Generation, Id, ModelError, Scope, StateChange, StateChanges, StoredValue, ToolCall, ToolDefinition, Usage,
+};
 use perstack_store::JournalStore;
 use serde::{Deserialize, Serialize};
 
@@ -48,9 +50,25 @@ pub(crate) enum Entry {
         history: Vec<(String, String)>,
         /// What all random numbers come from, in hexadecimal.
         seed: String,
-        /// SHA-256 of the logic's component: another one would take other ways.
-        component: String,
+        /// SHA-256 of the logic's component: another one would take other ways. None where a model drives the Expert.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        component: Option<String>,
     },
+    /// The model replied.
+    Generated {
+        /// SHA-256 of what the logic asked it, in hexadecimal; none where a model drives the Expert.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        asked: Option<String>,
+        generation: Generation,
+    },
+    /// The model did not reply.
+    NotGenerated {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        asked: Option<String>,
+        error: ModelError,
+    },
+    /// The model was not asked.
+    NoGeneration { reason: NoGeneration },
     /// The logic asked which tools there are.
     Listed { tools: Vec<ToolDefinition> },
     /// The logic calls tools.
@@ -63,6 +81,12 @@ pub(crate) enum Entry {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         state: StateChanges,
     },
+    /// The logic asked which Experts it may ask, as key and description.
+    ListedDelegates { delegates: Vec<(String, String)> },
+    /// Other Experts are asked, each in a run of its own.
+    Delegated { delegations: Vec<Delegation> },
+    /// The Expert with this index has answered.
+    Reported { index: usize, report: Report },
     /// The logic asks the user; the run stops.
     Asked { call: ToolCall },
     /// The logic asked through a tool that there is not.
@@ -83,6 +107,37 @@ pub(crate) enum Entry {
     Finished { answer: Result<String, String> },
 }
 
+/// Why the model was not asked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub(crate) enum NoGeneration {
+    NoModel,
+    StepsUsedUp { max_steps: u64 },
+}
+
+/// What another Expert is asked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Delegation {
+    pub(crate) tool_call_id: String,
+    pub(crate) tool_name: String,
+    pub(crate) expert_key: String,
+    pub(crate) query: String,
+    /// Its run.
+    pub(crate) run_id: Id,
+}
+
+/// What another Expert has answered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Report {
+    pub(crate) answer: Result<String, String>,
+    /// The latest step of its run.
+    pub(crate) step_number: u64,
+    /// Tokens that its run used.
+    pub(crate) usage: Usage,
+}
+
 /// The journal of one run, with a place in it.
 pub(crate) struct Journal {
     store: JournalStore,
@@ -101,6 +156,19 @@ impl Journal {
     /// All that was recorded.
     pub(crate) fn records(&self) -> &[Record] {
         &self.records
+    }
+
+    /// How the run ended, if it did.
+    pub(crate) fn end(&self) -> Option<&Result<String, String>> {
+        match &self.records.last()?.entry {
+            Entry::Finished { answer } => Some(answer),
+            _ => None,
+        }
+    }
+
+    /// Stands behind this many entries: those are part of the checkpoint that the run goes on from.
+    pub(crate) fn pass(&mut self, entries: u64) {
+        self.place = usize::try_from(entries).unwrap_or(usize::MAX).min(self.records.len());
     }
 
     /// How many entries have been repeated or written.

@@ -23,16 +23,25 @@
 //! (`journal.rs`) before it sees it; a run that was killed starts from the top with the recorded answers (`host.rs`).
 //! What the journal means for the conversation, the checkpoints and the events is in `conversation.rs`.
 
+mod agent;
+mod announce;
 mod calls;
+mod cast;
 mod clock;
 mod conversation;
+mod delegation;
 mod error;
+mod generate;
 mod host;
+mod job;
 mod journal;
+mod logic_model;
 mod own_state;
+mod parts;
 mod position;
 mod prepare;
 mod project;
+mod prompt;
 mod recorder;
 mod request;
 mod run;

@@ -3,50 +3,99 @@
 use std::sync::Arc;
 
 use perstack_core::{
-    Checkpoint, CheckpointStatus, ExpertInfo, Id, InteractiveAnswer, Job, JobStatus, Message, ToolCall, Usage,
+    Checkpoint, CheckpointStatus, DelegatedBy, Id, InteractiveAnswer, Job, JobStatus, Message, ToolCall, Usage,
 };
 use perstack_store::JobStore;
 
-use crate::conversation::{input_messages, reply};
+use crate::cast::{LoadedExpert, Mind};
+use crate::conversation::Given;
 use crate::error::RunError;
+use crate::job::JobScope;
 use crate::journal::{Entry, Journal, Record};
+use crate::parts::{input_messages, reply, user_message};
 use crate::prepare::PreparedExpert;
+use crate::prompt;
 use crate::recorder::{new_id, now};
 use crate::request::{Input, JobChoice, MAX_QUERY_BYTES, Request};
 
 /// From where a run goes on.
 pub(crate) struct Position {
-    pub(crate) job: Arc<JobStore>,
-    /// The run whose journal it is: a run that stops for the user goes on under its first name.
+    /// The run whose journal it is: a run that stops goes on under its first name.
     pub(crate) run_id: Id,
     pub(crate) checkpoint: Checkpoint,
-    pub(crate) input: Vec<Message>,
+    pub(crate) given: Given,
     pub(crate) journal: Journal,
-    pub(crate) answer: Option<InteractiveAnswer>,
-    pub(crate) query: Option<String>,
     pub(crate) unused_answer: Option<String>,
+}
+
+/// What the run of a delegate begins with.
+pub(crate) struct DelegateStart {
+    pub(crate) run_id: Id,
+    pub(crate) query: String,
+    /// Tokens that it counts on from.
+    pub(crate) usage: Usage,
+    pub(crate) step_number: u64,
+    pub(crate) by: DelegatedBy,
+}
+
+/// Finds, or makes, what the run of a delegate goes on from.
+pub(crate) fn delegate_position(
+    job: &JobScope,
+    expert: &LoadedExpert,
+    start: DelegateStart,
+) -> Result<Position, RunError> {
+    let run = job.store.run(&start.run_id)?;
+    if let Some(latest) = run.latest_checkpoint()? {
+        let checkpoint = job.store.checkpoint(&latest)?;
+        let journal = Journal::open(job.store.journal(&start.run_id)?)?;
+        if journal.end().is_some() {
+            let (run_id, given) = (start.run_id, Given::default());
+            return Ok(Position { run_id, checkpoint, given, journal, unused_answer: None });
+        }
+        return Entrance { store: &job.store, expert }.go_on(checkpoint, journal, None);
+    }
+    let beginning = NewRun {
+        run_id: start.run_id,
+        query: &start.query,
+        step_number: start.step_number,
+        usage: start.usage,
+        messages: Vec::new(),
+        generations: 0,
+        history: Vec::new(),
+        delegated_by: Some(start.by),
+    };
+    let position = Entrance { store: &job.store, expert }.begin_run(beginning)?;
+    run.put_latest_checkpoint(&position.checkpoint.id)?;
+    Ok(position)
 }
 
 impl PreparedExpert {
     /// Finds, or makes, what the request goes on from.
-    pub(crate) fn position(&self, request: &Request, new_run: &Id, max_steps: u64) -> Result<Position, RunError> {
+    pub(crate) fn position(&self, request: &Request, max_steps: u64) -> Result<(Arc<JobStore>, Position), RunError> {
         if let Input::Query(query) | Input::Answer(query) = &request.input
             && query.len() > MAX_QUERY_BYTES
         {
             return Err(RunError::QueryTooLarge { limit: MAX_QUERY_BYTES });
         }
-        let expert = self.expert.key.clone();
+        let expert = self.expert.config.key.clone();
         let job_id = match &request.job {
-            JobChoice::New => return self.begin_job(&new_id()?, request, new_run, max_steps),
-            JobChoice::Named(id) => return self.begin_job(id, request, new_run, max_steps),
+            JobChoice::New => return self.begin_job(&new_id()?, request, max_steps),
+            JobChoice::Named(id) => return self.begin_job(id, request, max_steps),
             JobChoice::Existing(id) => id.clone(),
-            JobChoice::Latest => match self.workspace.latest_job(&expert)? {
+            JobChoice::Latest => match self.cast.workspace().latest_job(&expert)? {
                 Some(job) => job.id,
                 None => return Err(RunError::NothingToContinue { expert }),
             },
         };
-        let store = Arc::new(self.workspace.open_job(&job_id)?);
-        let shown = job_id.to_string();
+        let store = Arc::new(self.cast.workspace().open_job(&job_id)?);
+        let position = self.position_in(&store, request)?;
+        Ok((store, position))
+    }
+
+    /// A job that is there already.
+    fn position_in(&self, store: &JobStore, request: &Request) -> Result<Position, RunError> {
+        let expert = self.expert.config.key.clone();
+        let shown = store.id().to_string();
         let damaged = || RunError::DamagedJournal("the job has no checkpoint".into());
         let job = store.job()?.ok_or_else(damaged)?;
         if job.coordinator_expert_key != expert {
@@ -54,41 +103,54 @@ impl PreparedExpert {
         }
         let checkpoint = store.checkpoint(&job.latest_checkpoint_id.ok_or_else(damaged)?)?;
         let journal = Journal::open(store.journal(&checkpoint.run_id)?)?;
-        let ended = matches!(journal.records().last(), Some(Record { entry: Entry::Finished { .. }, .. }));
-        let settled = matches!(checkpoint.status, CheckpointStatus::Completed | CheckpointStatus::StoppedByError);
+        let ended = journal.end().is_some()
+            && matches!(checkpoint.status, CheckpointStatus::Completed | CheckpointStatus::StoppedByError);
+        let entrance = Entrance { store, expert: &self.expert };
+        let answer_expected = |checkpoint: &Checkpoint| {
+            let tool = pending(checkpoint).map(|call| call.tool_name).unwrap_or_default();
+            RunError::AnswerExpected { job: shown.clone(), tool }
+        };
         match &request.input {
-            Input::Query(query) if ended && settled => {
-                self.begin_run(store, new_run, query, Some((checkpoint, journal)))
+            Input::Query(_) | Input::Nothing if !ended && waits(&checkpoint, &journal) => {
+                Err(answer_expected(&checkpoint))
             }
-            Input::Query(_)
-                if checkpoint.status == CheckpointStatus::StoppedByInteractiveTool && waits(&checkpoint, &journal) =>
-            {
-                let tool = checkpoint.pending_tool_calls.iter().flatten().map(|call| call.tool_name.clone()).collect();
-                Err(RunError::AnswerExpected { job: shown, tool })
+            Input::Query(query) if ended || self.takes_queries_at(checkpoint.status) => {
+                entrance.begin_next_run(query, checkpoint, &journal)
             }
             Input::Query(_) => Err(RunError::Interrupted { job: shown }),
-            Input::Answer(_) if ended && settled => Err(RunError::NoAnswerExpected { job: shown }),
-            Input::Nothing if ended && settled => Err(RunError::NothingToContinue { expert }),
-            Input::Nothing if waits(&checkpoint, &journal) => {
-                let tool = checkpoint.pending_tool_calls.iter().flatten().map(|call| call.tool_name.clone()).collect();
-                Err(RunError::AnswerExpected { job: shown, tool })
-            }
-            Input::Answer(text) => self.go_on(store, checkpoint, journal, Some(text)),
-            Input::Nothing => self.go_on(store, checkpoint, journal, None),
+            Input::Answer(_) if ended => Err(RunError::NoAnswerExpected { job: shown }),
+            Input::Nothing if ended => Err(RunError::NothingToContinue { expert }),
+            Input::Answer(text) => entrance.go_on(checkpoint, journal, Some(text)),
+            Input::Nothing => entrance.go_on(checkpoint, journal, None),
         }
     }
 
-    fn begin_job(&self, id: &Id, request: &Request, new_run: &Id, max_steps: u64) -> Result<Position, RunError> {
+    /// Whether a run that has not ended may be left for a new query. A model can go on from any whole conversation.
+    fn takes_queries_at(&self, status: CheckpointStatus) -> bool {
+        let waits = matches!(status, CheckpointStatus::StoppedByDelegate | CheckpointStatus::StoppedByInteractiveTool);
+        matches!(self.expert.mind, Mind::Model(_)) && !waits
+    }
+
+    fn begin_job(&self, id: &Id, request: &Request, max_steps: u64) -> Result<(Arc<JobStore>, Position), RunError> {
         let Input::Query(query) = &request.input else {
-            return Err(RunError::NothingToContinue { expert: self.expert.key.clone() });
+            return Err(RunError::NothingToContinue { expert: self.expert.config.key.clone() });
         };
-        let store = Arc::new(self.workspace.create_job(id)?);
-        let position = self.begin_run(store, new_run, query, None)?;
+        let store = Arc::new(self.cast.workspace().create_job(id)?);
+        let position = Entrance { store: &store, expert: &self.expert }.begin_run(NewRun {
+            run_id: new_id()?,
+            query,
+            step_number: 1,
+            usage: Usage::default(),
+            messages: Vec::new(),
+            generations: 0,
+            history: Vec::new(),
+            delegated_by: None,
+        })?;
         // The job is there for others from here on, with all that it needs to go on.
-        position.job.put_job(&Job {
+        store.put_job(&Job {
             id: id.clone(),
             status: JobStatus::Running,
-            coordinator_expert_key: self.expert.key.clone(),
+            coordinator_expert_key: self.expert.config.key.clone(),
             total_steps: 0,
             max_steps: Some(max_steps),
             usage: Usage::default(),
@@ -96,68 +158,109 @@ impl PreparedExpert {
             finished_at: None,
             latest_checkpoint_id: Some(position.checkpoint.id.clone()),
         })?;
-        Ok(position)
+        Ok((store, position))
     }
+}
 
-    /// A new run: of a new job, or after an earlier run of the same job.
-    fn begin_run(
-        &self,
-        job: Arc<JobStore>,
-        run_id: &Id,
-        query: &str,
-        earlier: Option<(Checkpoint, Journal)>,
-    ) -> Result<Position, RunError> {
-        let history = earlier.as_ref().map(|(_, journal)| history(journal)).transpose()?.unwrap_or_default();
-        let earlier = earlier.map(|(checkpoint, _)| checkpoint);
-        let mut journal = Journal::open(job.journal(run_id)?)?;
-        let mut seed = [0; 32];
-        getrandom::fill(&mut seed).map_err(|error| RunError::NoEntropy(error.to_string()))?;
-        let entry = Entry::Started {
-            query: query.to_owned(),
-            history,
-            seed: seed.iter().map(|byte| format!("{byte:02x}")).collect(),
-            component: self.logic_digest.clone(),
+/// What a new run begins with.
+struct NewRun<'a> {
+    run_id: Id,
+    query: &'a str,
+    step_number: u64,
+    usage: Usage,
+    /// The conversation of earlier runs of the job.
+    messages: Vec<Message>,
+    /// Generations in it.
+    generations: u64,
+    /// Queries and answers of earlier runs of the job.
+    history: Vec<(String, String)>,
+    delegated_by: Option<DelegatedBy>,
+}
+
+/// A job and an Expert that works in it.
+struct Entrance<'a> {
+    store: &'a JobStore,
+    expert: &'a LoadedExpert,
+}
+
+impl Entrance<'_> {
+    fn begin_run(&self, new: NewRun<'_>) -> Result<Position, RunError> {
+        let mut journal = Journal::open(self.store.journal(&new.run_id)?)?;
+        // A process that was killed right here has left its entry.
+        if journal.records().is_empty() {
+            let mut seed = [0; 32];
+            getrandom::fill(&mut seed).map_err(|error| RunError::NoEntropy(error.to_string()))?;
+            let entry = Entry::Started {
+                query: new.query.to_owned(),
+                history: new.history,
+                seed: seed.iter().map(|byte| format!("{byte:02x}")).collect(),
+                component: match &self.expert.mind {
+                    Mind::Logic { digest, .. } => Some(digest.clone()),
+                    Mind::Model(_) => None,
+                },
+            };
+            journal.append(Record { at: now(), clock: Vec::new(), entry })?;
+        }
+        let mind = match &self.expert.mind {
+            Mind::Model(model) => model.context_window(),
+            Mind::Logic { .. } => None,
         };
-        journal.append(Record { at: now(), clock: Vec::new(), entry })?;
+        let delegated = new.delegated_by.is_some();
         let checkpoint = Checkpoint {
             id: new_id()?,
-            job_id: job.id().clone(),
-            run_id: run_id.clone(),
-            expert: ExpertInfo {
-                key: self.expert.key.clone(),
-                name: self.expert.name.clone(),
-                version: self.expert.version.to_string(),
-            },
-            step_number: earlier.as_ref().map_or(1, |earlier| earlier.step_number + 1),
+            job_id: self.store.id().clone(),
+            run_id: new.run_id.clone(),
+            expert: self.expert.info(),
+            step_number: new.step_number,
             status: CheckpointStatus::Init,
-            messages: earlier.map(|earlier| earlier.messages).unwrap_or_default(),
-            usage: Usage::default(),
+            messages: new.messages,
+            usage: new.usage,
+            context_window: mind,
+            context_window_usage: mind.filter(|_| !delegated).map(|_| 0.0),
             pending_tool_calls: None,
             partial_tool_results: None,
+            retry_count: None,
+            delegate_to: None,
+            delegated_by: new.delegated_by,
             error: None,
-            metadata: None,
+            metadata: (new.generations > 0).then(|| perstack_core::Metadata {
+                generations: new.generations,
+                ..perstack_core::Metadata::default()
+            }),
         };
-        job.put_checkpoint(&checkpoint)?;
-        if let Some(known) = job.job()? {
-            let latest_checkpoint_id = Some(checkpoint.id.clone());
-            job.put_job(&Job { status: JobStatus::Running, finished_at: None, latest_checkpoint_id, ..known })?;
+        self.store.put_checkpoint(&checkpoint)?;
+        let messages = self.input(&checkpoint, new.query)?;
+        let given = Given { query: Some(new.query.to_owned()), answer: None, messages };
+        Ok(Position { run_id: new.run_id, checkpoint, given, journal, unused_answer: None })
+    }
+
+    /// A new run after an earlier one of the same job.
+    fn begin_next_run(&self, query: &str, earlier: Checkpoint, journal: &Journal) -> Result<Position, RunError> {
+        let position = self.begin_run(NewRun {
+            run_id: new_id()?,
+            query,
+            step_number: earlier.step_number + 1,
+            usage: earlier.usage,
+            generations: earlier.metadata.as_ref().map_or(0, |metadata| metadata.generations),
+            messages: earlier.messages,
+            history: history(journal)?,
+            delegated_by: None,
+        })?;
+        if let Some(known) = self.store.job()? {
+            let latest_checkpoint_id = Some(position.checkpoint.id.clone());
+            self.store.put_job(&Job {
+                status: JobStatus::Running,
+                finished_at: None,
+                latest_checkpoint_id,
+                ..known
+            })?;
         }
-        Ok(Position {
-            run_id: run_id.clone(),
-            input: self.input_messages(&checkpoint, query)?,
-            checkpoint,
-            journal: Journal::open(job.journal(run_id)?)?,
-            job,
-            answer: None,
-            query: Some(query.to_owned()),
-            unused_answer: None,
-        })
+        Ok(position)
     }
 
     /// A run that was stopped or interrupted goes on.
     fn go_on(
         &self,
-        job: Arc<JobStore>,
         checkpoint: Checkpoint,
         mut journal: Journal,
         given: Option<&String>,
@@ -181,38 +284,49 @@ impl PreparedExpert {
                 None
             }
         };
-        let answer = pending.zip(answer).map(|(call, text)| (reply(&call, &text), call, text));
         let mut next = Checkpoint { id: new_id()?, error: None, ..checkpoint.clone() };
-        let (query, input) = if checkpoint.status == CheckpointStatus::Init {
-            let query = started(&journal)?.query;
-            (Some(query.clone()), self.input_messages(&checkpoint, &query)?)
-        } else {
-            next.step_number += 1;
-            next.pending_tool_calls = None;
-            (None, Vec::new())
-        };
-        let answer = match answer {
-            Some((result, call, text)) => {
-                next.partial_tool_results = Some(vec![result?]);
-                let ToolCall { id, skill_name, tool_name, .. } = call;
-                Some(InteractiveAnswer { tool_call_id: id, tool_name, skill_name, text })
+        let mut given = Given::default();
+        match checkpoint.status {
+            CheckpointStatus::Init => {
+                let query = started(&journal)?.query;
+                given.messages = self.input(&checkpoint, &query)?;
+                given.query = Some(query);
             }
-            None => None,
-        };
-        Ok(Position { run_id: checkpoint.run_id, checkpoint: next, input, journal, job, answer, query, unused_answer })
+            // Its next checkpoint comes when the other Experts have answered.
+            CheckpointStatus::StoppedByDelegate => next.id = checkpoint.id.clone(),
+            _ => next.step_number += 1,
+        }
+        if checkpoint.status == CheckpointStatus::StoppedByError {
+            next.retry_count = next.retry_count.map(|_| 0);
+        }
+        if let Some((call, text)) = pending.zip(answer) {
+            next.partial_tool_results.get_or_insert_default().push(reply(&call, &text)?);
+            let rest = next.pending_tool_calls.take().unwrap_or_default().split_off(1);
+            next.pending_tool_calls = (!rest.is_empty()).then_some(rest);
+            let ToolCall { id, skill_name, tool_name, .. } = call;
+            given.answer = Some(InteractiveAnswer { tool_call_id: id, tool_name, skill_name, text });
+        }
+        Ok(Position { run_id: checkpoint.run_id, checkpoint: next, given, journal, unused_answer })
     }
 
-    fn input_messages(&self, checkpoint: &Checkpoint, query: &str) -> Result<Vec<Message>, RunError> {
-        let first = checkpoint.messages.is_empty();
-        input_messages(if first { &self.expert.instruction } else { "" }, query)
+    /// What the first step begins with: the instruction, unless the conversation has it, and the query.
+    fn input(&self, checkpoint: &Checkpoint, query: &str) -> Result<Vec<Message>, RunError> {
+        if !checkpoint.messages.is_empty() {
+            return Ok(vec![user_message(query)?]);
+        }
+        let instruction = match &self.expert.mind {
+            Mind::Logic { .. } => self.expert.config.instruction.clone(),
+            Mind::Model(_) => prompt::instruction(self.expert, self.store.workspace().root()),
+        };
+        input_messages(&instruction, query)
     }
 }
 
+/// The call that the run waits with, if it does.
 fn pending(checkpoint: &Checkpoint) -> Option<ToolCall> {
     let stopped = checkpoint.status == CheckpointStatus::StoppedByInteractiveTool;
     checkpoint.pending_tool_calls.as_ref().filter(|_| stopped).and_then(|calls| calls.first().cloned())
 }
-
 /// The answer to what the checkpoint waits for, if one was recorded before the process was killed.
 fn recorded_reply(checkpoint: &Checkpoint, journal: &Journal) -> Option<String> {
     let covered = checkpoint.metadata.as_ref()?.journal_entries?;
@@ -235,7 +349,7 @@ pub(crate) struct Beginning {
     /// What all random numbers come from.
     pub(crate) seed: [u8; 32],
     /// SHA-256 of the logic, in hexadecimal.
-    pub(crate) component: String,
+    pub(crate) component: Option<String>,
 }
 
 pub(crate) fn started(journal: &Journal) -> Result<Beginning, RunError> {
@@ -259,7 +373,7 @@ pub(crate) fn started(journal: &Journal) -> Result<Beginning, RunError> {
 /// Queries and answers up to and with the run of this journal.
 fn history(journal: &Journal) -> Result<Vec<(String, String)>, RunError> {
     let Beginning { query, mut history, .. } = started(journal)?;
-    if let Some(Record { entry: Entry::Finished { answer: Ok(answer) }, .. }) = journal.records().last() {
+    if let Some(Ok(answer)) = journal.end() {
         history.push((query, answer.clone()));
     }
     Ok(history)

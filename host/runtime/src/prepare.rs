@@ -1,32 +1,38 @@
-//! Getting an Expert ready: its logic and its skills are loaded, with what each is granted.
+//! Getting an Expert ready, and those that it may delegate to.
 
 use std::sync::Arc;
 
-use futures::future::try_join_all;
 use perstack_core::config::{
-    Capabilities, DEFAULT_MAX_RETRIES, DEFAULT_MAX_STEPS, DEFAULT_MODEL, DEFAULT_TIMEOUT, Expert, Lifetime,
-    Logic as LogicConfig, SkillKind, WasmSkill,
+    Capabilities, DEFAULT_MAX_RETRIES, DEFAULT_MAX_STEPS, DEFAULT_MODEL, DEFAULT_TIMEOUT, SkillKind,
 };
-use perstack_sandbox::{Cache, DirectoryGrant, Grants, Logic, Sandbox, SandboxConfig, Skill};
+use perstack_core::{Model, ToolSet};
+use perstack_sandbox::{Cache, ComponentBytes, Sandbox, SandboxConfig};
 use perstack_store::Workspace;
 
+use crate::cast::{Cast, LoadedExpert, Mind};
 use crate::error::RunError;
 use crate::project::Project;
 use crate::recorder::Listener;
 use crate::request::{Outcome, Prepared, Request, SkillSummary};
-use crate::toolbox::{Selection, Toolbox};
 
 /// How a runtime is set up.
 #[derive(Default)]
 pub struct RuntimeConfig {
     /// Where compiled components are kept; nowhere by default.
     pub cache: Option<Cache>,
+    /// The component of the skill `@perstack/base`, which every Expert that a model drives has. Without it such an Expert
+    /// has only the skills that it declares.
+    pub base: Option<&'static [u8]>,
+    /// The model that drives Experts without logic of their own.
+    pub model: Option<Arc<dyn Model>>,
 }
 
 /// Runs Experts.
 #[derive(Clone)]
 pub struct Runtime {
-    sandbox: Sandbox,
+    pub(crate) sandbox: Sandbox,
+    pub(crate) base: Option<ComponentBytes>,
+    pub(crate) model: Option<Arc<dyn Model>>,
 }
 
 impl Runtime {
@@ -35,8 +41,10 @@ impl Runtime {
     /// # Errors
     /// [`RunError::Sandbox`]: the host does not allow what it needs.
     pub fn new(config: RuntimeConfig) -> Result<Self, RunError> {
-        let sandbox = Sandbox::new(SandboxConfig { cache: config.cache });
-        sandbox.map(|sandbox| Self { sandbox }).map_err(|error| RunError::Sandbox(Box::new(error)))
+        let failed = |error| RunError::Sandbox(Box::new(error));
+        let sandbox = Sandbox::new(SandboxConfig { cache: config.cache }).map_err(failed)?;
+        let base = config.base.map(ComponentBytes::new).transpose().map_err(failed)?;
+        Ok(Self { sandbox, base, model: config.model })
     }
 
     /// Prepares an Expert and runs it once.
@@ -54,7 +62,8 @@ impl Runtime {
         prepared.run(request, Arc::new(listener)).await
     }
 
-    /// Loads an Expert's logic and skills. Nothing is written to the workspace yet.
+    /// Loads an Expert's logic and skills. Nothing is written to the workspace yet. The Experts that it may delegate to are
+    /// loaded when it does.
     ///
     /// # Errors
     /// [`RunError`].
@@ -64,103 +73,10 @@ impl Runtime {
         workspace: &Workspace,
         expert_key: &str,
     ) -> Result<PreparedExpert, RunError> {
-        let Some(expert) = project.expert(expert_key) else {
-            return Err(RunError::UnknownExpert { key: expert_key.to_owned(), known: project.expert_keys() });
-        };
-        let Some(logic_config) = &expert.logic else {
-            return Err(RunError::NeedsModel { expert: expert.key.clone() });
-        };
-        let (logic, digest) = self.load_logic(project, expert, logic_config).await?;
-        let loads = expert.skills.iter().map(|skill| async move {
-            match &skill.kind {
-                SkillKind::Wasm(wasm) => self.load_skill(project, workspace, expert, &skill.name, wasm).await.map(Some),
-                SkillKind::Interactive(_) => Ok(None),
-                SkillKind::McpStdio(_) | SkillKind::McpSse(_) => {
-                    let reason = "MCP servers cannot be used yet".to_owned();
-                    Err(RunError::Unsupported { expert: expert.key.clone(), skill: skill.name.clone(), reason })
-                }
-            }
-        });
-        let loaded: Vec<Option<Arc<Skill>>> = try_join_all(loads).await?;
-        let mut toolbox = Toolbox::default();
-        for (skill, loaded) in expert.skills.iter().zip(&loaded) {
-            if let Some(loaded) = loaded {
-                let selection = Selection { set: loaded.clone(), pick: &skill.pick, omit: &skill.omit };
-                toolbox.add(&expert.key, selection)?;
-            }
-        }
-        Ok(PreparedExpert {
-            expert: expert.clone(),
-            known: project.expert_keys(),
-            settings: RunDefaults::of(project),
-            workspace: workspace.clone(),
-            logic,
-            logic_digest: digest.iter().map(|byte| format!("{byte:02x}")).collect(),
-            skills: loaded.into_iter().flatten().collect(),
-            toolbox: Arc::new(toolbox),
-        })
+        let cast = Arc::new(Cast::new(self.clone(), project.clone(), workspace.clone()));
+        let expert = cast.expert(expert_key).await?;
+        Ok(PreparedExpert { settings: RunDefaults::of(project, self.model.as_deref()), cast, expert })
     }
-
-    async fn load_logic(
-        &self,
-        project: &Project,
-        expert: &Expert,
-        config: &LogicConfig,
-    ) -> Result<(Logic, [u8; 32]), RunError> {
-        let failed = |error| RunError::Logic { expert: expert.key.clone(), error: Box::new(error) };
-        let component = project.component(config.component.as_str()).map_err(failed)?;
-        let logic = Logic::load(&self.sandbox, &component, config.limits).await.map_err(failed)?;
-        Ok((logic, *component.digest()))
-    }
-
-    async fn load_skill(
-        &self,
-        project: &Project,
-        workspace: &Workspace,
-        expert: &Expert,
-        name: &str,
-        skill: &WasmSkill,
-    ) -> Result<Arc<Skill>, RunError> {
-        let grants = grants(workspace, expert, name, skill)?;
-        let failed =
-            |error| RunError::Skill { expert: expert.key.clone(), skill: name.to_owned(), error: Box::new(error) };
-        let component = project.component(skill.component.as_str()).map_err(failed)?;
-        let loaded = Skill::load(&self.sandbox, name, &component, grants, skill.capabilities.limits).await;
-        loaded.map(Arc::new).map_err(failed)
-    }
-}
-
-/// What a skill is granted; what cannot be enforced yet is refused, and never left out.
-fn grants(workspace: &Workspace, expert: &Expert, name: &str, skill: &WasmSkill) -> Result<Grants, RunError> {
-    let unsupported = |reason: &str| RunError::Unsupported {
-        expert: expert.key.clone(),
-        skill: name.to_owned(),
-        reason: reason.to_owned(),
-    };
-    let Capabilities { env, secrets, filesystem, network, .. } = &skill.capabilities;
-    if skill.lifetime == Lifetime::Run {
-        return Err(unsupported("`lifetime = \"run\"` is not there yet"));
-    }
-    if !network.is_empty() {
-        return Err(unsupported("`network` cannot be granted yet"));
-    }
-    if !secrets.is_empty() {
-        return Err(unsupported("`secrets` cannot be granted yet"));
-    }
-    let environment = env.iter().map(|variable| {
-        let missing = || RunError::MissingVariable {
-            expert: expert.key.clone(),
-            skill: name.to_owned(),
-            name: variable.to_string(),
-        };
-        std::env::var(variable.as_str()).map(|value| (variable.to_string(), value)).map_err(|_| missing())
-    });
-    let directories = filesystem.iter().map(|grant| DirectoryGrant {
-        workspace: workspace.root().to_owned(),
-        path: grant.path.clone(),
-        access: grant.access,
-    });
-    Ok(Grants { environment: environment.collect::<Result<_, _>>()?, directories: directories.collect() })
 }
 
 /// What `perstack.toml` sets for runs.
@@ -173,10 +89,11 @@ pub(crate) struct RunDefaults {
 }
 
 impl RunDefaults {
-    fn of(project: &Project) -> Self {
+    fn of(project: &Project, model: Option<&dyn Model>) -> Self {
         let config = project.config();
+        let named = || config.model.clone().unwrap_or_else(|| DEFAULT_MODEL.to_owned());
         Self {
-            model: config.model.clone().unwrap_or_else(|| DEFAULT_MODEL.to_owned()),
+            model: model.map_or_else(named, |model| model.name().to_owned()),
             max_steps: config.max_steps.unwrap_or(DEFAULT_MAX_STEPS).into(),
             max_retries: config.max_retries.unwrap_or(DEFAULT_MAX_RETRIES).into(),
             timeout: config.timeout.unwrap_or(DEFAULT_TIMEOUT).as_millis().try_into().unwrap_or(u64::MAX),
@@ -186,26 +103,33 @@ impl RunDefaults {
 
 /// An Expert that is ready to run, as often as wanted.
 pub struct PreparedExpert {
-    pub(crate) expert: Expert,
-    pub(crate) known: Vec<String>,
+    pub(crate) cast: Arc<Cast>,
+    pub(crate) expert: Arc<LoadedExpert>,
     pub(crate) settings: RunDefaults,
-    pub(crate) workspace: Workspace,
-    pub(crate) logic: Logic,
-    pub(crate) logic_digest: String,
-    pub(crate) skills: Vec<Arc<Skill>>,
-    pub(crate) toolbox: Arc<Toolbox>,
 }
 
 impl PreparedExpert {
     /// What is about to run.
     pub fn summary(&self) -> Prepared {
-        let skills = self.expert.skills.iter().filter_map(|skill| match &skill.kind {
-            SkillKind::Wasm(wasm) => {
-                Some(SkillSummary { name: skill.name.clone(), grants: grant_texts(&wasm.capabilities) })
-            }
-            _ => None,
-        });
-        Prepared { expert_key: self.expert.key.clone(), logic_size: self.logic.size(), skills: skills.collect() }
+        let configured = &self.expert.config.skills;
+        let grants = |name: &str| match configured.iter().find(|skill| skill.name == name).map(|skill| &skill.kind) {
+            Some(SkillKind::Wasm(wasm)) => grant_texts(&wasm.capabilities),
+            _ => vec!["files of the workspace (write)".to_owned()],
+        };
+        let skills = self.expert.skills.iter().map(|skill| skill.name().to_owned());
+        let skills = skills.map(|name| SkillSummary { grants: grants(&name), name });
+        Prepared {
+            expert_key: self.expert.config.key.clone(),
+            logic_size: match &self.expert.mind {
+                Mind::Logic { logic, .. } => Some(logic.size()),
+                Mind::Model(_) => None,
+            },
+            model: match &self.expert.mind {
+                Mind::Logic { .. } => None,
+                Mind::Model(model) => Some(model.name().to_owned()),
+            },
+            skills: skills.collect(),
+        }
     }
 }
 

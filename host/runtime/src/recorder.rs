@@ -38,6 +38,10 @@ impl Recorder {
         &self.job_id
     }
 
+    pub(crate) fn run_id(&self) -> &Id {
+        &self.run_id
+    }
+
     /// Records what happened around the run.
     pub(crate) fn runtime(&self, event: RuntimeEvent) -> Result<(), RunError> {
         self.record(EventBody::Runtime(Box::new(event)))

@@ -91,8 +91,10 @@ pub enum Stop {
 pub struct Prepared {
     /// The Expert.
     pub expert_key: String,
-    /// How large its logic is.
-    pub logic_size: ByteSize,
+    /// How large its own logic is, if it has any.
+    pub logic_size: Option<ByteSize>,
+    /// The model that drives it, if one does.
+    pub model: Option<String>,
     /// Its skills.
     pub skills: Vec<SkillSummary>,
 }

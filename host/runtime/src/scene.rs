@@ -1,37 +1,48 @@
-//! A run of an Expert's logic: what it stands on, where it is, and whether an answer comes from the journal.
+//! A run: what it stands on, where it is, and whether an answer comes from the journal.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use perstack_core::StateChange;
+use perstack_core::{Id, StateChange};
 use perstack_sandbox::{Answer, Halt};
-use perstack_store::{Commit, JobStore, StateOwner, StoreError};
+use perstack_store::{Commit, StateOwner, StoreError};
 
+use crate::cast::LoadedExpert;
 use crate::clock::Clock;
 use crate::conversation::Conversation;
 use crate::error::RunError;
+use crate::job::JobScope;
 use crate::journal::{Entry, Journal, Record};
 use crate::recorder::{Recorder, now};
 use crate::request::Stop;
 use crate::state::{GuestState, LOGIC, RunState};
-use crate::toolbox::Toolbox;
 
-/// Everything that a run of an Expert's logic stands on. What changes while it runs is in [`Progress`].
+/// Everything that a run stands on. What changes while it runs is in [`Progress`].
 pub(crate) struct Scene {
-    pub(crate) expert_key: String,
-    pub(crate) expert_name: String,
-    pub(crate) toolbox: Arc<Toolbox>,
-    /// Interactive tools, each with its skill.
-    pub(crate) interactive: BTreeMap<String, String>,
-    pub(crate) job: Arc<JobStore>,
-    pub(crate) recorder: Arc<Recorder>,
-    pub(crate) run_id: perstack_core::Id,
+    pub(crate) job: Arc<JobScope>,
+    pub(crate) expert: Arc<LoadedExpert>,
+    /// Whose journal it is. A run that stops and goes on keeps this name.
+    pub(crate) run_id: Id,
+    pub(crate) rank: Rank,
     pub(crate) state: RunState,
     /// Journal entries whose events and checkpoints were kept before.
     pub(crate) covered: u64,
     /// Whether the logic is another component than the one that the run began with.
     pub(crate) component_changed: bool,
     pub(crate) progress: Mutex<Progress>,
+}
+
+/// How far a run is from the job's first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Rank(pub(crate) usize);
+
+impl Rank {
+    /// The run of the job's first Expert.
+    pub(crate) const COORDINATOR: Self = Self(0);
+
+    /// Whether it is the run of the job's first Expert: only that may ask the user.
+    pub(crate) fn is_coordinator(self) -> bool {
+        self == Self::COORDINATOR
+    }
 }
 
 /// Where the run is.
@@ -43,7 +54,7 @@ pub(crate) struct Progress {
     pub(crate) clock: Clock,
 }
 
-/// Why the host stopped the logic.
+/// Why a run goes no further.
 #[derive(Debug)]
 pub(crate) enum Halted {
     /// The run has come to a stop that belongs to it.
@@ -71,12 +82,11 @@ impl Scene {
     }
 
     pub(crate) fn diverged(&self, entry: u64, reason: impl Into<String>) -> RunError {
-        let Self { expert_key, component_changed, .. } = self;
         RunError::Diverged {
-            expert: expert_key.clone(),
+            expert: self.expert.config.key.clone(),
             entry,
             reason: reason.into(),
-            component_changed: *component_changed,
+            component_changed: self.component_changed,
         }
     }
 
@@ -109,45 +119,31 @@ impl Scene {
         Ok(Some((number, answer)))
     }
 
-    /// The logic has ended by itself.
-    pub(crate) fn finish(&self, answer: Result<String, String>) -> Result<Stop, RunError> {
-        let mut progress = self.progress();
-        let progress = &mut *progress;
+    /// Records the end of the run; gives the entries up to there.
+    pub(crate) fn record_end(&self, progress: &mut Progress, answer: &Result<String, String>) -> Result<u64, RunError> {
         let same = |entry| match entry {
-            Entry::Finished { answer: recorded } if recorded == answer => Some(()),
+            Entry::Finished { answer: recorded } if recorded == *answer => Some(()),
             _ => None,
         };
-        if self.replay(progress, "ended", same)?.is_none() {
-            self.append(progress, Entry::Finished { answer: answer.clone() })?;
-        }
-        let entries = progress.journal.place();
-        match answer {
-            Ok(text) => {
-                progress.conversation.completed(&text, entries)?;
-                Ok(Stop::Completed(text))
-            }
-            Err(text) => {
-                progress.conversation.failed("LogicError", &text, entries)?;
-                Ok(Stop::Failed(text))
-            }
+        match self.replay(progress, "ended", same)? {
+            Some((entry, ())) => Ok(entry),
+            None => self.append(progress, Entry::Finished { answer: answer.clone() }),
         }
     }
 
-    /// The logic was ended. That is not recorded: another try may go further.
-    pub(crate) fn fail(&self, message: &str) -> Result<(), RunError> {
-        let mut progress = self.progress();
-        let entries = progress.journal.place();
-        progress.conversation.failed("LogicEnded", message, entries)
+    /// Where events are recorded now.
+    pub(crate) fn recorder(&self) -> Arc<Recorder> {
+        self.progress().conversation.recorder.clone()
     }
 
     pub(crate) fn skill_state(&self, skill: &str) -> GuestState {
-        let owner = StateOwner { expert: self.expert_name.clone(), skill: Some(skill.to_owned()) };
-        GuestState { guest: skill.to_owned(), access: self.job.state(owner), run: self.state.clone() }
+        let owner = StateOwner { expert: self.expert.config.name.clone(), skill: Some(skill.to_owned()) };
+        GuestState { guest: skill.to_owned(), access: self.job.store.state(owner), run: self.state.clone() }
     }
 
     pub(crate) fn own_state(&self) -> GuestState {
-        let owner = StateOwner { expert: self.expert_name.clone(), skill: None };
-        GuestState { guest: LOGIC.to_owned(), access: self.job.state(owner), run: self.state.clone() }
+        let owner = StateOwner { expert: self.expert.config.name.clone(), skill: None };
+        GuestState { guest: LOGIC.to_owned(), access: self.job.store.state(owner), run: self.state.clone() }
     }
 
     /// Makes recorded changes again: those of scope `run` live in memory, and the others may not have been made before the

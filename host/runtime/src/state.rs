@@ -12,11 +12,17 @@ pub(crate) type RunEntries = BTreeMap<String, BTreeMap<String, StoredValue>>;
 /// What stands for the Expert's own logic in [`RunEntries`]; no skill is named so.
 pub(crate) const LOGIC: &str = "%logic";
 
-/// Scope `run` of all guests of a run. It is made anew from the journal when a run is continued.
+/// Scope `run` of all guests of a run. It comes from the checkpoint when a run goes on, and is made anew from
+/// the journal for an Expert's own logic.
 #[derive(Clone, Default)]
 pub(crate) struct RunState(Arc<Mutex<RunEntries>>);
 
 impl RunState {
+    /// As it was at a checkpoint.
+    pub(crate) fn of(entries: RunEntries) -> Self {
+        Self(Arc::new(Mutex::new(entries)))
+    }
+
     /// Makes the changes of scope `run`, and passes over the others.
     pub(crate) fn apply(&self, guest: &str, changes: &[StateChange]) {
         let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);

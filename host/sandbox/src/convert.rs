@@ -3,11 +3,15 @@
 
 use std::collections::BTreeSet;
 
-use perstack_core::{Content, Hints, Limits, ToolDefinition, ToolError, ToolOutput};
+use perstack_core::{
+    Content, GeneratedPart, Generation, Hints, Limits, StopReason, ToolDefinition, ToolError, ToolOutput, Usage,
+};
 use serde_json::Value;
 
+use crate::bindings::expert::perstack::plugin::model;
 use crate::bindings::types;
 use crate::error::Ended;
+use crate::logic_host::{LogicMessage, LogicToolCall, LogicToolResult};
 
 /// Tools of one skill: as many as Perstack allows.
 const MAX_TOOLS: usize = 255;
@@ -116,7 +120,7 @@ pub(crate) fn output(output: types::ToolOutput, limits: &Limits) -> Result<ToolO
     within_output(size, limits)?;
     let structured = output.structured.as_deref().map(serde_json::from_str).transpose();
     let structured = structured.map_err(|error| Ended::BadAnswer(format!("`structured` is not JSON: {error}")))?;
-    let content = output.content.into_iter().map(content).collect::<Result<_, _>>()?;
+    let content = contents(output.content)?;
     Ok(ToolOutput { content, structured })
 }
 
@@ -170,6 +174,75 @@ fn media_type(text: String) -> Result<String, Ended> {
 }
 
 /// For an Expert that called a tool.
+pub(crate) fn tool_result(result: LogicToolResult) -> Result<model::ToolResult, Ended> {
+    Ok(model::ToolResult {
+        tool_call_id: result.id,
+        tool_name: result.name,
+        is_error: result.is_error,
+        content: result.content.into_iter().map(to_content).collect::<Result<_, Ended>>()?,
+    })
+}
+
+pub(crate) fn logic_call(call: model::ToolCall) -> LogicToolCall {
+    LogicToolCall { id: call.id, name: call.name, arguments: call.arguments }
+}
+
+/// One message that an Expert's logic sends to the model.
+pub(crate) fn logic_message(message: model::Message) -> Result<LogicMessage, Ended> {
+    Ok(match message {
+        model::Message::Instruction(text) => LogicMessage::Instruction(text),
+        model::Message::User(parts) => LogicMessage::User(contents(parts)?),
+        model::Message::Expert(reply) => LogicMessage::Expert {
+            reasoning: reply.reasoning,
+            text: reply.text,
+            tool_calls: reply.tool_calls.into_iter().map(logic_call).collect(),
+        },
+        model::Message::ToolResults(results) => {
+            let results = results.into_iter().map(|result| {
+                Ok(LogicToolResult {
+                    id: result.tool_call_id,
+                    name: result.tool_name,
+                    is_error: result.is_error,
+                    content: contents(result.content)?,
+                })
+            });
+            LogicMessage::ToolResults(results.collect::<Result<_, Ended>>()?)
+        }
+    })
+}
+
+/// What the model replied, for an Expert's logic. Its reasoning is handed out as JSON, to be handed back unchanged.
+pub(crate) fn generation(generation: Generation) -> Result<model::Generation, Ended> {
+    let failed = |error: serde_json::Error| Ended::Host(error.to_string());
+    let text = generation.text();
+    let is_reasoning = |part: &&GeneratedPart| matches!(part, GeneratedPart::Reasoning { .. });
+    let reasoning: Vec<&GeneratedPart> = generation.parts.iter().filter(is_reasoning).collect();
+    let reasoning = (!reasoning.is_empty()).then(|| serde_json::to_string(&reasoning)).transpose().map_err(failed)?;
+    let tool_calls = generation.parts.iter().filter_map(|part| match part {
+        GeneratedPart::ToolCall { id, name, arguments } => Some(model::ToolCall {
+            id: id.clone(),
+            name: name.clone(),
+            arguments: arguments.as_ref().map_or_else(Clone::clone, ToString::to_string),
+        }),
+        _ => None,
+    });
+    let Usage { input_tokens, output_tokens, reasoning_tokens, cached_input_tokens, .. } = generation.usage;
+    Ok(model::Generation {
+        reply: model::Reply { reasoning, text, tool_calls: tool_calls.collect() },
+        stop_reason: match generation.stop_reason {
+            StopReason::EndTurn => model::StopReason::EndTurn,
+            StopReason::ToolCalls => model::StopReason::ToolCalls,
+            StopReason::MaxTokens => model::StopReason::MaxTokens,
+            StopReason::Refusal => model::StopReason::Refusal,
+        },
+        usage: model::Usage { input_tokens, output_tokens, reasoning_tokens, cached_input_tokens },
+    })
+}
+
+fn contents(parts: Vec<types::Content>) -> Result<Vec<Content>, Ended> {
+    parts.into_iter().map(content).collect()
+}
+
 pub(crate) fn to_content(content: Content) -> Result<types::Content, Ended> {
     let blob = |media_type, base64: &str| {
         let data = from_base64(base64).ok_or_else(|| Ended::Host("a recorded file is damaged".into()))?;

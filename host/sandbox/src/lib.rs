@@ -18,6 +18,7 @@ mod engine;
 mod error;
 mod limits;
 mod logic;
+mod logic_host;
 mod skill;
 
 pub use cache::{Cache, CacheError};
@@ -25,5 +26,9 @@ pub use capability::{DirectoryGrant, Grants, GuestClock};
 pub use component::{ComponentBytes, MAX_COMPONENT_BYTES};
 pub use engine::{Sandbox, SandboxConfig};
 pub use error::{Ended, LoadError};
-pub use logic::{Answer, AskError, Halt, Logic, LogicHost, LogicInput, LogicResult, LogicToolCall, LogicToolResult};
+pub use logic::{Logic, LogicResult};
+pub use logic_host::{
+    Answer, AskError, Halt, LogicDelegation, LogicHost, LogicInput, LogicMessage, LogicModelError, LogicRequest,
+    LogicToolCall, LogicToolResult,
+};
 pub use skill::{LoadTimes, Skill};

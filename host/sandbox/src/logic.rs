@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
+use perstack_core::Limits;
 use perstack_core::config::ByteSize;
-use perstack_core::{Content, Limits, Scope, StateError, ToolDefinition};
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
@@ -16,81 +16,13 @@ use crate::convert;
 use crate::engine::{Sandbox, resources};
 use crate::error::{Ended, LoadError};
 use crate::limits::{Limiter, Stopwatch, within};
+use crate::logic_host::{AskError, LogicDelegation, LogicHost, LogicInput, LogicModelError, LogicRequest};
 use crate::skill::{Guest, ended};
 
 /// Calls that one request for tools may hold; as many as a run has steps by default.
 const MAX_CALLS: usize = 100;
-
-/// What an Expert's logic is given.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct LogicInput {
-    /// What was asked.
-    pub query: String,
-    /// The Expert's instruction, empty where it has none.
-    pub instruction: String,
-    /// Queries and answers of the job's earlier runs of this Expert, oldest first.
-    pub history: Vec<(String, String)>,
-}
-
-/// One tool that the logic calls.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LogicToolCall {
-    /// Chosen by the logic.
-    pub id: String,
-    /// The tool.
-    pub name: String,
-    /// The arguments, as the logic gave them.
-    pub arguments: String,
-}
-
-/// The answer to a [`LogicToolCall`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LogicToolResult {
-    /// The call that this answers.
-    pub id: String,
-    /// The tool.
-    pub name: String,
-    /// Whether it failed.
-    pub is_error: bool,
-    /// The answer.
-    pub content: Vec<Content>,
-}
-
-/// Why the user was not asked.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum AskError {
-    /// Only a job's first Expert may ask.
-    NotCoordinator,
-    /// The Expert has no such interactive tool.
-    UnknownTool(String),
-}
-
-/// The host stops the logic. It is not told; the run ends where it is, to be continued later or not.
-#[derive(Debug, Clone, thiserror::Error)]
-#[error("stopped by the host")]
-pub struct Halt;
-
-/// An answer of the host, unless it stops the logic.
-pub type Answer<T> = Result<T, Halt>;
-
-/// What an Expert's logic can ask for. Every answer must be the same when the run is repeated.
-#[async_trait::async_trait]
-pub trait LogicHost: Send {
-    /// The tools of the Expert's skills.
-    async fn list_tools(&mut self) -> Answer<Vec<ToolDefinition>>;
-    /// Calls tools side by side; results are in the order of the calls.
-    async fn call_tools(&mut self, calls: Vec<LogicToolCall>) -> Answer<Vec<LogicToolResult>>;
-    /// Asks the user. `arguments` is JSON text, unchecked.
-    async fn ask(&mut self, tool_name: String, arguments: String) -> Answer<Result<String, AskError>>;
-    /// Shows text.
-    async fn say(&mut self, text: String) -> Answer<()>;
-    /// Reads the Expert's own state.
-    async fn state_get(&mut self, scope: Scope, key: String) -> Answer<Result<Option<Vec<u8>>, StateError>>;
-    /// Sets an entry, or deletes it where there is no value.
-    async fn state_set(&mut self, scope: Scope, key: String, value: Option<Vec<u8>>) -> Answer<Result<(), StateError>>;
-    /// Lists the keys of a scope.
-    async fn state_keys(&mut self, scope: Scope) -> Answer<Result<Vec<String>, StateError>>;
-}
+/// Messages that one conversation with the model may have.
+const MAX_MESSAGES: usize = 10_000;
 
 /// How the logic ended.
 pub type LogicResult = Result<Result<String, String>, Ended>;
@@ -160,6 +92,13 @@ impl Logic {
     }
 }
 
+fn refuse_many(count: usize, what: &str) -> Result<(), Ended> {
+    if count > MAX_CALLS {
+        return Err(Ended::BadAnswer(format!("it called {count} {what} at once, more than {MAX_CALLS}")));
+    }
+    Ok(())
+}
+
 fn wit_input(input: LogicInput) -> expert::exports::perstack::plugin::logic::Input {
     expert::exports::perstack::plugin::logic::Input {
         query: input.query,
@@ -200,25 +139,48 @@ impl types::Host for LogicStore {}
 impl wit::model::Host for LogicStore {
     async fn generate(
         &mut self,
-        _: wit::model::Request,
+        request: wit::model::Request,
     ) -> wasmtime::Result<Result<wit::model::Generation, wit::model::Error>> {
-        Ok(Err(wit::model::Error::NoModel))
+        if request.messages.len() > MAX_MESSAGES {
+            return Err(Ended::BadAnswer(format!("a conversation of more than {MAX_MESSAGES} messages")).into());
+        }
+        let request = LogicRequest {
+            messages: request.messages.into_iter().map(convert::logic_message).collect::<Result<_, Ended>>()?,
+            tools: request.tools,
+            response_schema: request.response_schema,
+        };
+        let _paused = self.stopwatch.pause();
+        Ok(match self.host.generate(request).await? {
+            Ok(generation) => Ok(convert::generation(generation)?),
+            Err(LogicModelError::NoModel) => Err(wit::model::Error::NoModel),
+            Err(LogicModelError::ContextExceeded(text)) => Err(wit::model::Error::ContextExceeded(text)),
+            Err(LogicModelError::Provider(text)) => Err(wit::model::Error::Provider(text)),
+            Err(LogicModelError::LimitExceeded(text)) => Err(wit::model::Error::LimitExceeded(text)),
+        })
     }
 }
 
 impl wit::delegates::Host for LogicStore {
     async fn list_delegates(&mut self) -> wasmtime::Result<Vec<wit::delegates::Delegate>> {
-        Ok(Vec::new())
+        let _paused = self.stopwatch.pause();
+        let delegates = self.host.list_delegates().await?.into_iter();
+        Ok(delegates.map(|(expert_key, description)| wit::delegates::Delegate { expert_key, description }).collect())
     }
 
     async fn run_delegates(
         &mut self,
         delegations: Vec<wit::delegates::Delegation>,
     ) -> wasmtime::Result<Vec<Result<String, String>>> {
-        let refuse = |delegation: wit::delegates::Delegation| {
-            Err(format!("`{}` is not a delegate of this Expert", delegation.expert_key))
-        };
-        Ok(delegations.into_iter().map(refuse).collect())
+        refuse_many(delegations.len(), "delegates")?;
+        for delegation in &delegations {
+            self.bounded(&[&delegation.expert_key, &delegation.query])?;
+        }
+        let delegations = delegations
+            .into_iter()
+            .map(|delegation| LogicDelegation { expert_key: delegation.expert_key, query: delegation.query })
+            .collect();
+        let _paused = self.stopwatch.pause();
+        Ok(self.host.run_delegates(delegations).await?)
     }
 }
 
@@ -233,29 +195,14 @@ impl wit::toolbox::Host for LogicStore {
         &mut self,
         calls: Vec<wit::toolbox::ToolCall>,
     ) -> wasmtime::Result<Vec<wit::toolbox::ToolResult>> {
-        if calls.len() > MAX_CALLS {
-            return Err(
-                Ended::BadAnswer(format!("it called {} tools at once, more than {MAX_CALLS}", calls.len())).into()
-            );
-        }
+        refuse_many(calls.len(), "tools")?;
         for call in &calls {
             self.bounded(&[&call.id, &call.name, &call.arguments])?;
         }
-        let calls = calls
-            .into_iter()
-            .map(|call| LogicToolCall { id: call.id, name: call.name, arguments: call.arguments })
-            .collect();
+        let calls = calls.into_iter().map(convert::logic_call).collect();
         let _paused = self.stopwatch.pause();
         let results = self.host.call_tools(calls).await?;
-        let results = results.into_iter().map(|result| {
-            Ok(wit::toolbox::ToolResult {
-                tool_call_id: result.id,
-                tool_name: result.name,
-                is_error: result.is_error,
-                content: result.content.into_iter().map(convert::to_content).collect::<Result<_, Ended>>()?,
-            })
-        });
-        results.collect()
+        Ok(results.into_iter().map(convert::tool_result).collect::<Result<_, Ended>>()?)
     }
 }
 

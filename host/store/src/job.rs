@@ -37,6 +37,11 @@ impl JobStore {
         &self.id
     }
 
+    /// The workspace that it is kept in.
+    pub fn workspace(&self) -> &Workspace {
+        &self.workspace
+    }
+
     /// Where the job stands; none if it was only begun.
     ///
     /// # Errors

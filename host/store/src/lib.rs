@@ -9,6 +9,7 @@
 //!     runs/RUN/
 //!       run-setting.json
 //!       event-TIME-STEP-TYPE.json
+//!       latest.json                where the run of a delegate stands
 //!       journal/000001.json        what an Expert's own logic was answered, see perstack-runtime
 //!     state/EXPERT/SKILL.json      state of scope `job`
 //!   state/EXPERT/SKILL.json        state of scope `workspace`

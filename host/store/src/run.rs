@@ -2,11 +2,18 @@
 
 use std::path::PathBuf;
 
-use perstack_core::{Event, RunSetting};
+use perstack_core::{Event, Id, RunSetting};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::StoreError;
 use crate::file::{self, Durability, Existing};
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Latest {
+    latest_checkpoint_id: Id,
+}
 
 /// One run of a job.
 #[derive(Debug)]
@@ -26,6 +33,28 @@ impl RunStore {
     /// [`StoreError::Write`].
     pub fn put_setting(&self, setting: &RunSetting) -> Result<(), StoreError> {
         file::write(&self.folder.join("run-setting.json"), setting, Existing::Replace, Durability::Buffered).map(drop)
+    }
+
+    /// Says from which checkpoint the run goes on. The job itself says it of its first Expert's run.
+    ///
+    /// # Errors
+    /// [`StoreError::Write`].
+    pub fn put_latest_checkpoint(&self, id: &Id) -> Result<(), StoreError> {
+        let latest = Latest { latest_checkpoint_id: id.clone() };
+        file::write(&self.latest_path(), &latest, Existing::Replace, Durability::Synced).map(drop)
+    }
+
+    /// From which checkpoint the run goes on; none if it has not begun.
+    ///
+    /// # Errors
+    /// [`StoreError::Read`], [`StoreError::Damaged`].
+    pub fn latest_checkpoint(&self) -> Result<Option<Id>, StoreError> {
+        let latest: Option<Latest> = file::read(&self.latest_path())?;
+        Ok(latest.map(|latest| latest.latest_checkpoint_id))
+    }
+
+    fn latest_path(&self) -> PathBuf {
+        self.folder.join("latest.json")
     }
 
     /// Keeps an event, and gives it as JSON. Events of a run have different times, so none is written over.

@@ -266,6 +266,13 @@ text! {
     GrantPath
 }
 
+impl GrantPath {
+    /// The whole workspace.
+    pub fn workspace() -> Self {
+        Self(".".to_owned())
+    }
+}
+
 impl FromStr for GrantPath {
     type Err = ValueError;
 

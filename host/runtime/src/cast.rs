@@ -1,0 +1,235 @@
+//! The Experts of a job: each is loaded when it is first needed, and then kept.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures::future::try_join_all;
+use perstack_core::config::{
+    Access, Capabilities, Expert, GrantPath, Lifetime, Logic as LogicConfig, McpStdioSkill, Skill as SkillConfig,
+    SkillKind, WasmSkill,
+};
+use perstack_core::{ExpertInfo, Limits, Model};
+use perstack_sandbox::{ComponentBytes, DirectoryGrant, Grants, Logic, Skill};
+use perstack_store::Workspace;
+use tokio::sync::OnceCell;
+
+use crate::error::RunError;
+use crate::prepare::Runtime;
+use crate::project::Project;
+use crate::toolbox::{Selection, Toolbox};
+
+/// The skill that every Expert has that a model drives.
+const BASE: &str = "@perstack/base";
+
+type Slot = Arc<OnceCell<Arc<LoadedExpert>>>;
+
+/// The Experts of a project.
+pub(crate) struct Cast {
+    runtime: Runtime,
+    project: Project,
+    workspace: Workspace,
+    loaded: Mutex<BTreeMap<String, Slot>>,
+}
+
+/// An Expert with its skills.
+pub(crate) struct LoadedExpert {
+    pub(crate) config: Expert,
+    pub(crate) mind: Mind,
+    pub(crate) skills: Vec<Arc<Skill>>,
+    pub(crate) toolbox: Toolbox,
+}
+
+impl LoadedExpert {
+    /// What checkpoints say of it.
+    pub(crate) fn info(&self) -> ExpertInfo {
+        let Expert { key, name, version, .. } = &self.config;
+        ExpertInfo { key: key.clone(), name: name.clone(), version: version.to_string() }
+    }
+}
+
+/// What decides what an Expert does.
+pub(crate) enum Mind {
+    /// Its own logic, with its SHA-256 in hexadecimal.
+    Logic { logic: Logic, digest: String },
+    /// A model.
+    Model(Arc<dyn Model>),
+}
+
+impl Cast {
+    pub(crate) fn new(runtime: Runtime, project: Project, workspace: Workspace) -> Self {
+        Self { runtime, project, workspace, loaded: Mutex::default() }
+    }
+
+    /// The keys of all Experts.
+    pub(crate) fn keys(&self) -> Vec<String> {
+        self.project.expert_keys()
+    }
+
+    /// The model that Experts are driven by, and that their own logic may ask.
+    pub(crate) fn model(&self) -> Option<&Arc<dyn Model>> {
+        self.runtime.model.as_ref()
+    }
+
+    pub(crate) fn workspace(&self) -> &Workspace {
+        &self.workspace
+    }
+
+    /// What checkpoints say of an Expert.
+    pub(crate) fn info(&self, key: &str) -> ExpertInfo {
+        let expert = self.project.expert(key);
+        ExpertInfo {
+            key: key.to_owned(),
+            name: expert.map_or(key, |expert| expert.name.as_str()).to_owned(),
+            version: expert.map(|expert| expert.version.to_string()).unwrap_or_default(),
+        }
+    }
+
+    /// An Expert, ready to run.
+    pub(crate) async fn expert(&self, key: &str) -> Result<Arc<LoadedExpert>, RunError> {
+        let slot = {
+            let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+            loaded.entry(key.to_owned()).or_default().clone()
+        };
+        slot.get_or_try_init(|| self.load(key)).await.cloned()
+    }
+
+    async fn load(&self, key: &str) -> Result<Arc<LoadedExpert>, RunError> {
+        let Some(expert) = self.project.expert(key) else {
+            return Err(RunError::UnknownExpert { key: key.to_owned(), known: self.keys() });
+        };
+        let mind = match (&expert.logic, &self.runtime.model) {
+            (Some(logic), _) => self.load_logic(expert, logic).await?,
+            (None, Some(model)) => Mind::Model(model.clone()),
+            (None, None) => return Err(RunError::NeedsModel { expert: expert.key.clone() }),
+        };
+        let base = match (&mind, &self.runtime.base) {
+            (Mind::Model(_), Some(base)) if !expert.skills.iter().any(|skill| skill.name == BASE) => Some(base),
+            _ => None,
+        };
+        let base = async {
+            match base {
+                Some(base) => self.load_base(expert, base).await.map(Some),
+                None => Ok(None),
+            }
+        };
+        let declared = try_join_all(expert.skills.iter().map(|skill| self.load_skill(expert, skill)));
+        let (base, declared) = futures::future::try_join(base, declared).await?;
+        let mut toolbox = Toolbox::default();
+        if let Some(base) = &base {
+            toolbox.add(&expert.key, Selection { set: base.clone(), pick: &[], omit: &[] })?;
+        }
+        for (skill, loaded) in expert.skills.iter().zip(&declared) {
+            if let Some(loaded) = loaded {
+                let selection = Selection { set: loaded.clone(), pick: &skill.pick, omit: &skill.omit };
+                toolbox.add(&expert.key, selection)?;
+            }
+        }
+        for (skill, tool) in expert.interactive_tools() {
+            toolbox.add_interactive(&expert.key, &skill.name, tool)?;
+        }
+        for delegate in &expert.delegates {
+            let key = delegate.to_string();
+            let Some(delegate) = self.project.expert(&key) else {
+                return Err(RunError::UnknownExpert { key, known: self.keys() });
+            };
+            toolbox.add_delegate(&expert.key, delegate)?;
+        }
+        let skills = base.into_iter().chain(declared.into_iter().flatten()).collect();
+        Ok(Arc::new(LoadedExpert { config: expert.clone(), mind, skills, toolbox }))
+    }
+
+    async fn load_logic(&self, expert: &Expert, config: &LogicConfig) -> Result<Mind, RunError> {
+        let failed = |error| RunError::Logic { expert: expert.key.clone(), error: Box::new(error) };
+        let component = self.project.component(config.component.as_str()).map_err(failed)?;
+        let logic = Logic::load(&self.runtime.sandbox, &component, config.limits).await.map_err(failed)?;
+        let digest = component.digest().iter().map(|byte| format!("{byte:02x}")).collect();
+        Ok(Mind::Logic { logic, digest })
+    }
+
+    async fn load_skill(&self, expert: &Expert, skill: &SkillConfig) -> Result<Option<Arc<Skill>>, RunError> {
+        match (&skill.kind, &self.runtime.base) {
+            (SkillKind::Wasm(wasm), _) => {
+                let grants = self.grants(expert, &skill.name, wasm)?;
+                let failed = |error| skill_error(expert, &skill.name, error);
+                let component = self.project.component(wasm.component.as_str()).map_err(failed)?;
+                let limits = wasm.capabilities.limits;
+                self.load_component(expert, &skill.name, &component, grants, limits).await.map(Some)
+            }
+            (SkillKind::Interactive(_), _) => Ok(None),
+            (SkillKind::McpStdio(mcp), Some(base)) if is_base(mcp) => {
+                let grants = self.whole_workspace();
+                self.load_component(expert, &skill.name, base, grants, Limits::default()).await.map(Some)
+            }
+            (SkillKind::McpStdio(_) | SkillKind::McpSse(_), _) => {
+                let reason = "MCP servers cannot be used yet".to_owned();
+                Err(RunError::Unsupported { expert: expert.key.clone(), skill: skill.name.clone(), reason })
+            }
+        }
+    }
+
+    async fn load_base(&self, expert: &Expert, base: &ComponentBytes) -> Result<Arc<Skill>, RunError> {
+        self.load_component(expert, BASE, base, self.whole_workspace(), Limits::default()).await
+    }
+
+    async fn load_component(
+        &self,
+        expert: &Expert,
+        name: &str,
+        component: &ComponentBytes,
+        grants: Grants,
+        limits: Limits,
+    ) -> Result<Arc<Skill>, RunError> {
+        let loaded = Skill::load(&self.runtime.sandbox, name, component, grants, limits).await;
+        loaded.map(Arc::new).map_err(|error| skill_error(expert, name, error))
+    }
+
+    /// The base skill works on the files that the Experts share. What the program keeps there is hidden from it.
+    fn whole_workspace(&self) -> Grants {
+        let workspace = self.workspace.root().to_owned();
+        let directory = DirectoryGrant { workspace, path: GrantPath::workspace(), access: Access::Write };
+        Grants { environment: Vec::new(), directories: vec![directory] }
+    }
+
+    /// What a skill is granted; what cannot be enforced yet is refused, and never left out.
+    fn grants(&self, expert: &Expert, name: &str, skill: &WasmSkill) -> Result<Grants, RunError> {
+        let unsupported = |reason: &str| RunError::Unsupported {
+            expert: expert.key.clone(),
+            skill: name.to_owned(),
+            reason: reason.to_owned(),
+        };
+        let Capabilities { env, secrets, filesystem, network, .. } = &skill.capabilities;
+        if skill.lifetime == Lifetime::Run {
+            return Err(unsupported("`lifetime = \"run\"` is not there yet"));
+        }
+        if !network.is_empty() {
+            return Err(unsupported("`network` cannot be granted yet"));
+        }
+        if !secrets.is_empty() {
+            return Err(unsupported("`secrets` cannot be granted yet"));
+        }
+        let environment = env.iter().map(|variable| {
+            let missing = || RunError::MissingVariable {
+                expert: expert.key.clone(),
+                skill: name.to_owned(),
+                name: variable.to_string(),
+            };
+            std::env::var(variable.as_str()).map(|value| (variable.to_string(), value)).map_err(|_| missing())
+        });
+        let directories = filesystem.iter().map(|grant| DirectoryGrant {
+            workspace: self.workspace.root().to_owned(),
+            path: grant.path.clone(),
+            access: grant.access,
+        });
+        Ok(Grants { environment: environment.collect::<Result<_, _>>()?, directories: directories.collect() })
+    }
+}
+
+/// Whether a declared MCP server is the base skill of whatever version: that is ours. A pinned version is the package
+/// itself.
+fn is_base(skill: &McpStdioSkill) -> bool {
+    skill.package_name.as_deref() == Some(BASE)
+}
+
+fn skill_error(expert: &Expert, name: &str, error: perstack_sandbox::LoadError) -> RunError {
+    RunError::Skill { expert: expert.key.clone(), skill: name.to_owned(), error: Box::new(error) }
+}
