@@ -9,9 +9,10 @@ use crate::harness::repository;
 /// Which crate may depend on which others of ours. Words are everybody's.
 const EDGES: &[(&str, &[&str])] = &[
     ("perstack-core", &[]),
+    ("perstack-models", &["perstack-core"]),
     ("perstack-sandbox", &["perstack-core"]),
     ("perstack-store", &["perstack-core"]),
-    ("perstack-runtime", &["perstack-core", "perstack-sandbox", "perstack-store"]),
+    ("perstack-runtime", &["perstack-core", "perstack-models", "perstack-sandbox", "perstack-store"]),
     ("perstack", &["perstack-core", "perstack-runtime", "perstack-guest-build"]),
     ("perstack-guest-macros", &[]),
     ("perstack-guest", &["perstack-guest-macros"]),

@@ -16,10 +16,12 @@
 
 mod bounds;
 mod capabilities;
+mod document;
 mod error;
 mod expert;
 mod fields;
 mod host;
+mod json;
 mod key;
 mod network;
 mod provider;
@@ -40,8 +42,10 @@ pub use bounds::{
     MAX_TEXT_CHARACTERS, MAX_TOOL_NAME_CHARACTERS, MIN_MEMORY,
 };
 pub use capabilities::{Capabilities, FilesystemGrant};
+pub use document::{Document, Format};
 pub use error::{ConfigError, Position, Span};
 pub use expert::{Expert, Logic};
+pub use fields::{Field, Fields};
 pub use key::{ExpertKey, ExpertReference, ExpertVersion, Tag};
 pub use network::{HostPattern, NetworkPattern};
 pub use provider::{
@@ -56,8 +60,6 @@ pub use values::{Access, ByteSize, ComponentPath, EnvName, GrantPath, Lifetime, 
 pub use words::nearest;
 
 use bounds::{MAX_NAME_CHARACTERS as MODEL_CHARACTERS, MAX_TEXT_CHARACTERS as PATH_CHARACTERS};
-use fields::{Field, Fields};
-use syntax::Lines;
 
 /// All that a `perstack.toml` says. What it does not set is `None`, so that a command line can come in between; the
 /// defaults are the `DEFAULT_…` constants.
@@ -87,20 +89,22 @@ pub struct Config {
     pub experts: Vec<Expert>,
 }
 
-/// Fields of the whole file.
-const FIELDS: &[&str] = &[
-    "model",
-    "provider",
-    "reasoningBudget",
-    "runtime",
-    "maxSteps",
-    "maxRetries",
-    "timeout",
-    "envPath",
-    "perstackApiBaseUrl",
-    "perstackBaseSkillCommand",
-    "experts",
-];
+const FORMAT: Format = Format {
+    fields: &[
+        "model",
+        "provider",
+        "reasoningBudget",
+        "runtime",
+        "maxSteps",
+        "maxRetries",
+        "timeout",
+        "envPath",
+        "perstackApiBaseUrl",
+        "perstackBaseSkillCommand",
+        "experts",
+    ],
+    max_bytes: MAX_FILE_BYTES,
+};
 
 impl Config {
     /// Reads a whole file. An empty one is a project without Experts.
@@ -109,10 +113,8 @@ impl Config {
     ///
     /// The first mistake: in the syntax, an unknown or missing field, or a value that cannot be.
     pub fn parse(text: &str) -> Result<Self, ConfigError> {
-        let table = syntax::parse(text)?;
-        let lines = Lines::of(text);
-        let fields = Fields::of_file(&table, &lines);
-        fields.refuse_unknown(FIELDS)?;
+        let document = Document::parse(text, &FORMAT)?;
+        let fields = document.fields()?;
         let text_list = |field: &Field<'_>| field.list(MAX_ITEMS, |item| item.filled(PATH_CHARACTERS));
         Ok(Self {
             model: fields.optional("model", |field| field.filled(MODEL_CHARACTERS))?,

@@ -2,15 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
-use std::time::Duration;
 
 use crate::Limits;
 
-use super::bounds::{MAX_CALL_TIME, MAX_ITEMS, MAX_MEMORY, MAX_OUTPUT, MIN_MEMORY};
+use super::bounds::{MAX_CALL_TIME, MAX_ITEMS, MAX_MEMORY, MAX_OUTPUT, MIN_CALL_TIME, MIN_MEMORY};
 use super::error::{ConfigError, Span, quote};
 use super::fields::Field;
 use super::network::{HostPattern, NetworkPattern};
-use super::values::{Access, ByteSize, EnvName, GrantPath, TimeLimit};
+use super::values::{Access, ByteSize, EnvName, GrantPath};
 
 /// `[….capabilities]`: all that a component may reach. The default is nothing, which is enough for a pure function.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -120,7 +119,7 @@ pub(super) fn read_limits(field: &Field<'_>) -> Result<Limits, ConfigError> {
         limits.memory = read_size(&memory, MIN_MEMORY..=MAX_MEMORY)?.bytes();
     }
     if let Some(timeout) = fields.get("timeout") {
-        limits.timeout = read_time(&timeout)?.duration();
+        limits.timeout = timeout.duration(MIN_CALL_TIME..=MAX_CALL_TIME)?;
     }
     if let Some(output) = fields.get("output") {
         limits.output = read_size(&output, ByteSize::from_bytes(1)..=MAX_OUTPUT)?.bytes();
@@ -142,14 +141,4 @@ fn read_size(field: &Field<'_>, range: RangeInclusive<ByteSize>) -> Result<ByteS
         ))));
     }
     Ok(size)
-}
-
-fn read_time(field: &Field<'_>) -> Result<TimeLimit, ConfigError> {
-    let limit: TimeLimit = field.parse_expecting("a duration such as `30s`")?;
-    if limit.duration() == Duration::ZERO || limit > MAX_CALL_TIME {
-        return Err(field
-            .invalid(format_args!("`{limit}` is out of range"))
-            .with_hint(Some(format!("use a duration from `1ms` to `{}`", MAX_CALL_TIME))));
-    }
-    Ok(limit)
 }

@@ -1,10 +1,10 @@
-//! What is wrong with a `perstack.toml`, and where.
+//! What is wrong with a `perstack.toml` or a file that is read like it, and where.
 
 use std::fmt;
 use std::fmt::Write as _;
 use std::ops::Range;
 
-/// One mistake in a `perstack.toml`.
+/// One mistake in a `perstack.toml`, or in another [`Document`](super::Document).
 ///
 /// The parts are kept apart so that a program can draw the snippet as it likes; [`render`](Self::render) is the plain
 /// form. No part contains control characters, whatever the file holds, so all may be written to a terminal.
@@ -26,12 +26,16 @@ impl ConfigError {
         Self { message: visible(message.as_ref()), span, label: None, hint: None }
     }
 
-    pub(super) fn with_label(mut self, label: Option<String>) -> Self {
+    /// With a few words to stand under the marked place.
+    #[must_use]
+    pub fn with_label(mut self, label: Option<String>) -> Self {
         self.label = label.map(|label| visible(&label));
         self
     }
 
-    pub(super) fn with_hint(mut self, hint: Option<String>) -> Self {
+    /// With what to do about it.
+    #[must_use]
+    pub fn with_hint(mut self, hint: Option<String>) -> Self {
         self.hint = hint.map(|hint| visible(&hint));
         self
     }

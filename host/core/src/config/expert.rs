@@ -153,10 +153,7 @@ fn first_line(skill: &Skill, tool: &InteractiveTool) -> usize {
 }
 
 fn read_key(field: &Field<'_>) -> Result<String, ConfigError> {
-    let key: ExpertKey = field
-        .name()
-        .parse()
-        .map_err(|error: super::ValueError| field.invalid_name(error.to_string()).with_hint(error.hint))?;
+    let key: ExpertKey = field.parse_name()?;
     if !key.is_definition() {
         return Err(field
             .invalid_name(format!("Expert key {} has a version, a tag or a dot", quote(field.name())))

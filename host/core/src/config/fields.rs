@@ -4,45 +4,50 @@ use std::borrow::Cow;
 use std::fmt;
 use std::ops::{Range, RangeInclusive};
 use std::str::FromStr;
+use std::time::Duration;
 
+use serde_json::Value;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::FIELDS as FILE_FIELDS;
 use super::bounds::{MAX_COUNT, MAX_ITEMS, MAX_NAME_CHARACTERS};
+use super::document::Document;
 use super::error::{ConfigError, Span, quote, quote_all};
-use super::syntax::Lines;
-use super::values::ValueError;
+use super::json;
+use super::values::{TimeLimit, ValueError};
 use super::words::nearest;
 
 /// A table whose fields are read one by one.
-pub(super) struct Fields<'a> {
+pub struct Fields<'a> {
     table: &'a DeTable<'a>,
     span: Range<usize>,
     /// What the table is, as in "skill `exa` of Expert `researcher`"; empty for the whole file.
     place: String,
-    lines: &'a Lines,
+    document: &'a Document<'a>,
 }
 
 /// A value in a table or an array, with its name.
-pub(super) struct Field<'a> {
+pub struct Field<'a> {
     name: Cow<'a, str>,
     /// Counted from 1, where the value is an item of the array `name`.
     item: Option<usize>,
     key_span: Range<usize>,
     value: &'a Spanned<DeValue<'a>>,
     place: &'a str,
-    lines: &'a Lines,
+    document: &'a Document<'a>,
 }
 
 impl<'a> Fields<'a> {
-    pub(super) fn of_file(table: &'a Spanned<DeTable<'a>>, lines: &'a Lines) -> Self {
-        Self { table: table.get_ref(), span: table.span(), place: String::new(), lines }
+    pub(super) fn of_file(table: &'a Spanned<DeTable<'a>>, document: &'a Document<'a>) -> Self {
+        Self { table: table.get_ref(), span: table.span(), place: String::new(), document }
     }
 
     /// Refuses fields that are not `known`. Done before any field is read, so that a misspelt field is reported as such
     /// and not as the one that is missing.
-    pub(super) fn refuse_unknown(&self, known: &[&str]) -> Result<(), ConfigError> {
+    ///
+    /// # Errors
+    /// The first of them, with the name that was probably meant.
+    pub fn refuse_unknown(&self, known: &[&str]) -> Result<(), ConfigError> {
         self.refuse_unknown_with(known, |_| None)
     }
 
@@ -60,7 +65,7 @@ impl<'a> Fields<'a> {
             field.key_span.clone(),
         );
         // A field of the whole file that stands below a header belongs to that table, which is easily overlooked.
-        let of_the_file = !self.place.is_empty() && FILE_FIELDS.contains(&field.name());
+        let of_the_file = !self.place.is_empty() && self.document.format.fields.contains(&field.name());
         let advice = advice(field.name()).or_else(|| {
             of_the_file
                 .then(|| format!("`{}` is a field of the whole file: move it above the first table", field.name()))
@@ -75,7 +80,7 @@ impl<'a> Fields<'a> {
     }
 
     /// The field of this name, where the table has one.
-    pub(super) fn get(&self, name: &'static str) -> Option<Field<'_>> {
+    pub fn get(&self, name: &'static str) -> Option<Field<'_>> {
         let (key, value) = self.table.get_key_value(name)?;
         Some(Field {
             name: Cow::Borrowed(name),
@@ -83,21 +88,25 @@ impl<'a> Fields<'a> {
             key_span: key.span(),
             value,
             place: &self.place,
-            lines: self.lines,
+            document: self.document,
         })
     }
 
     /// The field of this name, or an error at the header of the table.
-    pub(super) fn required(&self, name: &'static str) -> Result<Field<'_>, ConfigError> {
+    ///
+    /// # Errors
+    /// The field is missing.
+    pub fn required(&self, name: &'static str) -> Result<Field<'_>, ConfigError> {
         self.get(name).ok_or_else(|| self.missing(name))
     }
 
-    pub(super) fn missing(&self, name: &str) -> ConfigError {
+    /// An error at the header of the table, about a field that it lacks.
+    pub fn missing(&self, name: &str) -> ConfigError {
         ConfigError::new(format!("missing field `{name}`{}", self.in_place()), self.span.clone())
     }
 
     /// All fields, in the order of the file.
-    pub(super) fn entries(&self) -> Vec<Field<'_>> {
+    pub fn entries(&self) -> Vec<Field<'_>> {
         let mut fields: Vec<Field<'_>> = self
             .table
             .iter()
@@ -107,7 +116,7 @@ impl<'a> Fields<'a> {
                 key_span: key.span(),
                 value,
                 place: &self.place,
-                lines: self.lines,
+                document: self.document,
             })
             .collect();
         fields.sort_by_key(|field| field.key_span.start);
@@ -115,7 +124,10 @@ impl<'a> Fields<'a> {
     }
 
     /// What `read` makes of the field of this name, where the table has one.
-    pub(super) fn optional<T>(
+    ///
+    /// # Errors
+    /// What `read` finds.
+    pub fn optional<T>(
         &self,
         name: &'static str,
         read: impl FnOnce(&Field<'_>) -> Result<T, ConfigError>,
@@ -139,7 +151,7 @@ impl<'a> Fields<'a> {
 
     /// Where the table is defined.
     pub(super) fn span(&self) -> Span {
-        Span { start: self.span.start, end: self.span.end, line: self.lines.line(self.span.start) }
+        Span { start: self.span.start, end: self.span.end, line: self.document.line(self.span.start) }
     }
 
     fn in_place(&self) -> String {
@@ -148,17 +160,18 @@ impl<'a> Fields<'a> {
 }
 
 impl<'a> Field<'a> {
-    pub(super) fn name(&self) -> &str {
+    /// Its name.
+    pub fn name(&self) -> &str {
         &self.name
     }
 
     /// An error about the value.
-    pub(super) fn invalid(&self, problem: impl fmt::Display) -> ConfigError {
+    pub fn invalid(&self, problem: impl fmt::Display) -> ConfigError {
         ConfigError::new(format!("{}: {problem}", self.subject("in")), self.value.span())
     }
 
     /// An error about the name.
-    pub(super) fn invalid_name(&self, message: impl AsRef<str>) -> ConfigError {
+    pub fn invalid_name(&self, message: impl AsRef<str>) -> ConfigError {
         ConfigError::new(message, self.key_span.clone())
     }
 
@@ -169,7 +182,10 @@ impl<'a> Field<'a> {
     }
 
     /// Any text, of at most `most` characters.
-    pub(super) fn text(&self, most: usize) -> Result<String, ConfigError> {
+    ///
+    /// # Errors
+    /// Not text, or longer.
+    pub fn text(&self, most: usize) -> Result<String, ConfigError> {
         let text = self.str()?;
         let length = text.chars().count();
         if length > most {
@@ -179,7 +195,10 @@ impl<'a> Field<'a> {
     }
 
     /// Text that is not empty and holds no NUL, such as a path, a command or a name.
-    pub(super) fn filled(&self, most: usize) -> Result<String, ConfigError> {
+    ///
+    /// # Errors
+    /// No such text.
+    pub fn filled(&self, most: usize) -> Result<String, ConfigError> {
         let text = self.text(most)?;
         match text.as_str() {
             "" => Err(self.invalid("must not be empty")),
@@ -193,7 +212,10 @@ impl<'a> Field<'a> {
     }
 
     /// A whole number up to `MAX_COUNT`, at least `least`.
-    pub(super) fn count(&self, least: u32) -> Result<u32, ConfigError> {
+    ///
+    /// # Errors
+    /// No such number.
+    pub fn count(&self, least: u32) -> Result<u32, ConfigError> {
         self.integer(u64::from(least)..=u64::from(MAX_COUNT), "a whole number").map(|number| {
             // Within u32, as MAX_COUNT is.
             u32::try_from(number).unwrap_or(MAX_COUNT)
@@ -212,12 +234,25 @@ impl<'a> Field<'a> {
         )
     }
 
+    /// Whether it is text.
+    pub fn is_text(&self) -> bool {
+        self.value.get_ref().is_str()
+    }
+
+    /// Whether it is an array.
+    pub fn is_list(&self) -> bool {
+        self.value.get_ref().is_array()
+    }
+
     pub(super) fn is_integer(&self) -> bool {
         self.value.get_ref().is_integer()
     }
 
     /// Text that is read as a `T`.
-    pub(super) fn parse<T: FromStr<Err = ValueError>>(&self) -> Result<T, ConfigError> {
+    ///
+    /// # Errors
+    /// No text, or none that a `T` is made of.
+    pub fn parse<T: FromStr<Err = ValueError>>(&self) -> Result<T, ConfigError> {
         self.parse_expecting("a string")
     }
 
@@ -227,8 +262,56 @@ impl<'a> Field<'a> {
         text.parse().map_err(|error| self.value_error(error))
     }
 
+    /// The name, read as a `T`.
+    ///
+    /// # Errors
+    /// No `T` is made of it.
+    pub fn parse_name<T: FromStr<Err = ValueError>>(&self) -> Result<T, ConfigError> {
+        self.name().parse().map_err(|error: ValueError| self.invalid_name(&error.message).with_hint(error.hint))
+    }
+
+    /// The value that is written as one of these words.
+    ///
+    /// # Errors
+    /// None of them, with the one that was probably meant.
+    pub fn one_of<T: Copy>(&self, words: &[(&str, T)]) -> Result<T, ConfigError> {
+        let word = self.str()?;
+        words.iter().find(|(known, _)| *known == word).map(|(_, value)| *value).ok_or_else(|| {
+            let words: Vec<&str> = words.iter().map(|(known, _)| *known).collect();
+            self.value_error(ValueError::unknown_word(word, &words))
+        })
+    }
+
+    /// A duration within `range`, written as `30s`.
+    ///
+    /// # Errors
+    /// No such duration.
+    pub fn duration(&self, range: RangeInclusive<TimeLimit>) -> Result<Duration, ConfigError> {
+        let time: TimeLimit = self.parse_expecting("a duration such as `30s`")?;
+        if !range.contains(&time) {
+            return Err(self.invalid(format_args!("`{time}` is out of range")).with_hint(Some(format!(
+                "use a duration from `{}` to `{}`",
+                range.start(),
+                range.end()
+            ))));
+        }
+        Ok(time.duration())
+    }
+
+    /// Whatever it is, as JSON: dates and times become text.
+    ///
+    /// # Errors
+    /// A number that JSON cannot hold, or nesting that is too deep to be read again.
+    pub fn json(&self) -> Result<Value, ConfigError> {
+        json::value(self.value)
+            .map_err(|(problem, span)| ConfigError::new(format!("{}: {problem}", self.subject("in")), span))
+    }
+
     /// An array of at most `most` items.
-    pub(super) fn list<T>(
+    ///
+    /// # Errors
+    /// No array, too many items, or what `read` finds.
+    pub fn list<T>(
         &self,
         most: usize,
         mut read: impl FnMut(&Field<'_>) -> Result<T, ConfigError>,
@@ -243,19 +326,25 @@ impl<'a> Field<'a> {
             key_span: self.key_span.clone(),
             value,
             place: self.place,
-            lines: self.lines,
+            document: self.document,
         };
         array.iter().enumerate().map(|indexed| read(&item(indexed))).collect()
     }
 
     /// A table, to be called `place` in messages.
-    pub(super) fn table(&self, place: impl Into<String>) -> Result<Fields<'_>, ConfigError> {
+    ///
+    /// # Errors
+    /// Not a table.
+    pub fn table(&self, place: impl Into<String>) -> Result<Fields<'_>, ConfigError> {
         let table = self.value.get_ref().as_table().ok_or_else(|| self.wrong_type("a table"))?;
-        Ok(Fields { table, span: self.value.span(), place: place.into(), lines: self.lines })
+        Ok(Fields { table, span: self.value.span(), place: place.into(), document: self.document })
     }
 
     /// A table that is called by its name and the place it is in, as in "`limits` of `capabilities` of skill `exa`".
-    pub(super) fn named_table(&self) -> Result<Fields<'_>, ConfigError> {
+    ///
+    /// # Errors
+    /// Not a table.
+    pub fn named_table(&self) -> Result<Fields<'_>, ConfigError> {
         self.table(self.subject("of"))
     }
 
@@ -270,7 +359,8 @@ impl<'a> Field<'a> {
         Ok(())
     }
 
-    pub(super) fn wrong_type(&self, expected: &str) -> ConfigError {
+    /// An error about a value that is not `expected`, such as "a table".
+    pub fn wrong_type(&self, expected: &str) -> ConfigError {
         let found = match self.value.get_ref() {
             DeValue::String(_) => "a string",
             DeValue::Integer(_) => "an integer",

@@ -5,14 +5,14 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::DeTable;
 
-use super::bounds::{MAX_FILE_BYTES, MAX_KEY_PARTS};
+use super::bounds::MAX_KEY_PARTS;
 use super::error::{ConfigError, quote};
 
-/// Parses `text`, or says what is wrong with its syntax.
-pub(super) fn parse(text: &str) -> Result<Spanned<DeTable<'_>>, ConfigError> {
-    if text.len() > MAX_FILE_BYTES {
+/// Parses `text` of at most `most` bytes, or says what is wrong with its syntax.
+pub(super) fn parse(text: &str, most: usize) -> Result<Spanned<DeTable<'_>>, ConfigError> {
+    if text.len() > most {
         return Err(ConfigError::new(
-            format!("the file is too large: {} bytes, at most {MAX_FILE_BYTES} are read", text.len()),
+            format!("the file is too large: {} bytes, at most {most} are read", text.len()),
             0..0,
         ));
     }
@@ -110,6 +110,7 @@ impl Lines {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::MAX_FILE_BYTES;
 
     fn dotted(parts: usize) -> String {
         vec!["a"; parts].join(".")
@@ -122,7 +123,7 @@ mod tests {
         let arrays = format!("a = {}{}", "[".repeat(10_000), "]".repeat(10_000));
         let tables = format!("{}1{}", "a = {".repeat(10_000), "}".repeat(10_000));
         for text in [nested, arrays, tables, format!("{} = 1", dotted(10_000)), format!("[{}]", dotted(10_000))] {
-            parse(&text).unwrap_err();
+            parse(&text, MAX_FILE_BYTES).unwrap_err();
         }
     }
 
@@ -130,17 +131,17 @@ mod tests {
     fn the_deepest_nesting_allowed_fits_the_stack_of_a_thread() {
         let key = dotted(MAX_KEY_PARTS);
         let text = format!("[{key}]\n{}b = 1{}\n", format!("{key} = {{").repeat(80), "}".repeat(80));
-        parse(&text).unwrap();
+        parse(&text, MAX_FILE_BYTES).unwrap();
     }
 
     #[test]
     fn dots_in_strings_and_comments_are_no_key() {
         let dots = ".".repeat(100);
-        parse(&format!(
+        let text = format!(
             "# {dots}\na = \"{dots}\"\nb = '{dots}'\nc = \"\"\"\"{dots}\n\\\"\"\"{dots}\"\"\"\"\"\nd = ''''{dots}'''''\n\
              e = \"\\\\\" # {dots}\nf = \"\\\"{dots}\"\n\"{dots}\" = 1\n"
-        ))
-        .unwrap();
+        );
+        parse(&text, MAX_FILE_BYTES).unwrap();
     }
 
     #[test]

@@ -30,7 +30,7 @@ impl ValueError {
         self
     }
 
-    pub(super) fn unknown_word(word: &str, words: &'static [&'static str]) -> Self {
+    pub(super) fn unknown_word(word: &str, words: &[&str]) -> Self {
         let error = Self::new(format!("unknown value {}", quote(word)));
         match nearest(word, words.iter().copied()) {
             Some(meant) => Self { suggestion: Some(meant.to_owned()), ..error },
@@ -125,6 +125,11 @@ impl TimeLimit {
     /// A limit in seconds.
     pub const fn from_secs(seconds: u32) -> Self {
         Self(Duration::from_secs(seconds as u64))
+    }
+
+    /// A limit in milliseconds.
+    pub const fn from_millis(milliseconds: u32) -> Self {
+        Self(Duration::from_millis(milliseconds as u64))
     }
 
     /// The limit as a duration.

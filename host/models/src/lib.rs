@@ -1,0 +1,10 @@
+//! Language models, each a [`Model`](perstack_core::Model). They are asked for one reply and give it; what is done with
+//! it, and whether it is tried again, is the runtime's affair.
+//!
+//! | provider | what it is |
+//! | --- | --- |
+//! | `scripted` | plays replies from a file, so that Experts can be tested: [`ScriptedModel`] |
+
+mod scripted;
+
+pub use scripted::{DEFAULT_CONTEXT_WINDOW, MAX_PIECES, MAX_REPLIES, MAX_SCRIPT_BYTES, ScriptError, ScriptedModel};
