@@ -74,7 +74,19 @@ pub(crate) struct SharedArgs {
     /// The query is the answer to what the Expert asked. Needs `--continue` or `--continue-job`.
     #[arg(short = 'i', long, requires = "continuing")]
     pub(crate) interactive_tool_call_result: bool,
+    /// Where the model comes from. `scripted` plays the replies in a file.
+    #[arg(long, value_name = "NAME", value_parser = ["scripted"], requires = "model")]
+    pub(crate) provider: Option<String>,
+    /// The model; with `--provider scripted`, the path of the file with its replies.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) model: Option<String>,
     /// The most steps that the job may take.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) max_steps: Option<u64>,
+    /// How often the model is asked again after a failure that may pass.
+    #[arg(long, value_name = "N")]
+    pub(crate) max_retries: Option<u64>,
+    /// Milliseconds that the model may take for a reply.
+    #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) timeout: Option<u64>,
 }

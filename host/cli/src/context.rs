@@ -2,8 +2,12 @@
 
 use std::env;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use perstack_runtime::{Cache, Input, JobChoice, Project, Request, Runtime, RuntimeConfig, Settings, Workspace};
+use perstack_core::Model;
+use perstack_runtime::{
+    Cache, Input, JobChoice, Project, Request, Runtime, RuntimeConfig, ScriptedModel, Settings, Workspace,
+};
 
 use crate::args::SharedArgs;
 use crate::bundled;
@@ -38,8 +42,12 @@ pub(crate) fn workspace(args: &SharedArgs) -> Result<Workspace, Failure> {
     })
 }
 
-/// A runtime that keeps compiled components in the user's cache.
-pub(crate) fn runtime() -> Result<Runtime, Failure> {
+/// A runtime with the model that was chosen. It keeps compiled components in the user's cache.
+pub(crate) fn runtime(args: &SharedArgs) -> Result<Runtime, Failure> {
+    let model: Option<Arc<dyn Model>> = match (&args.provider, &args.model) {
+        (Some(_), Some(path)) => Some(Arc::new(ScriptedModel::read(Path::new(path))?)),
+        _ => None,
+    };
     let cache = match open_cache() {
         Ok(cache) => Some(cache),
         Err(reason) => {
@@ -47,7 +55,7 @@ pub(crate) fn runtime() -> Result<Runtime, Failure> {
             None
         }
     };
-    Ok(Runtime::new(RuntimeConfig { cache })?)
+    Ok(Runtime::new(RuntimeConfig { cache, base: None, model })?)
 }
 
 /// What to run, as the command line says.
@@ -63,7 +71,12 @@ pub(crate) fn request(expert_key: &str, query: Option<String>, args: &SharedArgs
         (None, Some(id)) => JobChoice::Named(id.clone()),
         (None, None) => JobChoice::New,
     };
-    Request { expert_key: expert_key.to_owned(), input, job, settings: Settings { max_steps: args.max_steps } }
+    Request { expert_key: expert_key.to_owned(), input, job, settings: settings(args) }
+}
+
+/// What the command line sets over `perstack.toml`.
+pub(crate) fn settings(args: &SharedArgs) -> Settings {
+    Settings { max_steps: args.max_steps, max_retries: args.max_retries, timeout: args.timeout }
 }
 
 /// Says something that does not stop the program.

@@ -4,7 +4,8 @@ use std::fmt::Display;
 use std::process;
 
 use miette::{LabeledSpan, MietteDiagnostic, NamedSource, Report};
-use perstack_runtime::{ProjectError, RunError};
+use perstack_core::config::ConfigError;
+use perstack_runtime::{ProjectError, RunError, ScriptError};
 
 use crate::text::harmless;
 
@@ -68,18 +69,32 @@ impl Failure {
     }
 }
 
+/// A mistake in a TOML file, with the place marked.
+fn mistake(path: String, text: String, error: &ConfigError) -> Failure {
+    let label = LabeledSpan::new_with_span(error.label.clone(), error.span.clone());
+    let mut diagnostic = MietteDiagnostic::new(error.message.clone()).with_label(label);
+    if let Some(hint) = &error.hint {
+        diagnostic = diagnostic.with_help(hint.clone());
+    }
+    let report = Report::new(diagnostic).with_source_code(NamedSource::new(path, text));
+    Failure { exit: Exit::NotStarted, report: format!("{report:?}") }
+}
+
 impl From<ProjectError> for Failure {
     fn from(error: ProjectError) -> Self {
-        let ProjectError::Invalid { path, text, error } = error else {
-            return Self::new(Exit::NotStarted, &error, error.hint());
-        };
-        let label = LabeledSpan::new_with_span(error.label.clone(), error.span.clone());
-        let mut diagnostic = MietteDiagnostic::new(error.message.clone()).with_label(label);
-        if let Some(hint) = &error.hint {
-            diagnostic = diagnostic.with_help(hint.clone());
+        match error {
+            ProjectError::Invalid { path, text, error } => mistake(path, text, &error),
+            error => Self::new(Exit::NotStarted, &error, error.hint()),
         }
-        let report = Report::new(diagnostic).with_source_code(NamedSource::new(path, text));
-        Self { exit: Exit::NotStarted, report: format!("{report:?}") }
+    }
+}
+
+impl From<ScriptError> for Failure {
+    fn from(error: ScriptError) -> Self {
+        match error {
+            ScriptError::Invalid { path, text, error } => mistake(path, text, &error),
+            error => Self::new(Exit::NotStarted, &error, error.hint()),
+        }
     }
 }
 

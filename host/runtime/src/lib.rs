@@ -50,6 +50,7 @@ mod state;
 mod toolbox;
 
 pub use error::{ProjectError, RunError};
+pub use perstack_models::{ScriptError, ScriptedModel};
 pub use perstack_sandbox::{Cache, CacheError};
 pub use perstack_store::{StoreError, Workspace};
 pub use prepare::{PreparedExpert, Runtime, RuntimeConfig};

@@ -48,6 +48,10 @@ pub enum JobChoice {
 pub struct Settings {
     /// The most steps of the job.
     pub max_steps: Option<u64>,
+    /// How often a generation is tried again.
+    pub max_retries: Option<u64>,
+    /// Milliseconds that a generation may take.
+    pub timeout: Option<u64>,
 }
 
 impl Request {

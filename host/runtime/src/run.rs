@@ -28,6 +28,8 @@ impl PreparedExpert {
     pub async fn run(&self, request: Request, listener: Arc<dyn Listener>) -> Result<Outcome, RunError> {
         let mut settings = self.settings.clone();
         settings.max_steps = request.settings.max_steps.unwrap_or(settings.max_steps);
+        settings.max_retries = request.settings.max_retries.unwrap_or(settings.max_retries);
+        settings.timeout = request.settings.timeout.unwrap_or(settings.timeout);
         let (store, position) = self.position(&request, settings.max_steps)?;
         let job_id = store.id().clone();
         let job = JobScope::new(self.cast.clone(), store, listener, settings);

@@ -14,7 +14,7 @@ use crate::failure::{Exit, Failure};
 pub(crate) async fn run(args: RunArgs, config: Option<PathBuf>) -> Result<Exit, Failure> {
     let project = context::project_of(config.as_deref(), &args.expert_key)?;
     let workspace = context::workspace(&args.shared)?;
-    let prepared = context::runtime()?.prepare(&project, &workspace, &args.expert_key).await?;
+    let prepared = context::runtime(&args.shared)?.prepare(&project, &workspace, &args.expert_key).await?;
     let request = context::request(&args.expert_key, args.query, &args.shared);
     let outcome = prepared.run(request, Arc::new(print)).await?;
     warn_unused(&outcome);

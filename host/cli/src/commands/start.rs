@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use perstack_core::{Event, EventBody, RunEvent, RuntimeEvent, ToolCall};
-use perstack_runtime::{Input, JobChoice, Prepared, Request, RunError, Settings, Stop, Workspace};
+use perstack_runtime::{Input, JobChoice, Prepared, Request, RunError, Stop, Workspace};
 use serde_json::Value;
 
 use crate::args::StartArgs;
@@ -24,9 +24,9 @@ pub(crate) async fn start(args: StartArgs, config: Option<PathBuf>) -> Result<Ex
     };
     let project = context::project_of(config.as_deref(), &expert_key)?;
     let workspace = context::workspace(&args.shared)?;
-    let prepared = context::runtime()?.prepare(&project, &workspace, &expert_key).await?;
+    let prepared = context::runtime(&args.shared)?.prepare(&project, &workspace, &expert_key).await?;
     show(&header(&prepared.summary()));
-    let settings = Settings { max_steps: args.shared.max_steps };
+    let settings = context::settings(&args.shared);
     let continuing = args.shared.continue_latest || args.shared.continue_job.is_some();
     let query = match args.query {
         Some(query) => Some(query),
@@ -82,8 +82,12 @@ fn header(prepared: &Prepared) -> String {
         .collect();
     let grants =
         if grants.is_empty() { "nothing granted beyond its own state".to_owned() } else { grants.join(" · ") };
-    let component = size(prepared.logic_size.bytes());
-    format!("{}  component {component} · {skills} · no model · {grants}\n", prepared.expert_key)
+    let mind = match (&prepared.logic_size, &prepared.model) {
+        (Some(logic), _) => format!("component {}", size(logic.bytes())),
+        (None, Some(model)) => model.clone(),
+        (None, None) => "no model".to_owned(),
+    };
+    format!("{}  {mind} · {skills} · {grants}\n", prepared.expert_key)
 }
 
 /// Shows what people follow: text, tools, and what skills write.
