@@ -8,6 +8,7 @@
     reason = "a test that cannot go on has failed"
 )]
 
+mod agent;
 mod bad_input;
 mod dependencies;
 mod disk;

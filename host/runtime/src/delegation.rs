@@ -1,7 +1,7 @@
 //! Other Experts: each is asked in a run of its own, side by side, and its answer is recorded.
 
 use futures::future::join_all;
-use perstack_core::{Checkpoint, DelegateTo, DelegatedBy, ToolResult, Usage};
+use perstack_core::{Checkpoint, CheckpointStatus, DelegateTo, DelegatedBy, ToolResult, Usage};
 
 use crate::calls::{Answered, OpenCall, Way, results};
 use crate::conversation::OpenCalls;
@@ -185,8 +185,14 @@ impl Scene {
             step_number: checkpoint.step_number,
             usage: checkpoint.usage - base.usage,
         };
-        if let Some(answer) = position.journal.end() {
-            return Ok(Ok(report(&position.checkpoint, answer.clone())));
+        match (position.checkpoint.status, position.journal.end(), &position.checkpoint.error) {
+            (CheckpointStatus::Completed | CheckpointStatus::StoppedByError, Some(answer), _) => {
+                return Ok(Ok(report(&position.checkpoint, answer.clone())));
+            }
+            (CheckpointStatus::StoppedByError, None, Some(error)) => {
+                return Ok(Ok(report(&position.checkpoint, Err(error.message.clone()))));
+            }
+            _ => {}
         }
         let rank = Rank(self.rank.0 + 1);
         let (stop, scene) = perform(self.job.clone(), expert, position, rank).await?;

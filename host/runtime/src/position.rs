@@ -48,7 +48,8 @@ pub(crate) fn delegate_position(
     if let Some(latest) = run.latest_checkpoint()? {
         let checkpoint = job.store.checkpoint(&latest)?;
         let journal = Journal::open(job.store.journal(&start.run_id)?)?;
-        if journal.end().is_some() {
+        // It says so last, when all its events are told.
+        if matches!(checkpoint.status, CheckpointStatus::Completed | CheckpointStatus::StoppedByError) {
             let (run_id, given) = (start.run_id, Given::default());
             return Ok(Position { run_id, checkpoint, given, journal, unused_answer: None });
         }

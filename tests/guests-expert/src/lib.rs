@@ -56,7 +56,21 @@ fn step(word: &str, rest: &str, input: &Input) -> Result<String, String> {
             let delegation = delegates::Delegation::new(first, second);
             format!("{} {:?}", delegates::list().len(), delegates::run(vec![delegation]))
         }
-        "model" => format!("{:?}", model::generate(&model::Request::default()).err()),
+        "delegate-all" => {
+            let asked = rest.split('|').filter_map(|part| part.split_once(' '));
+            let asked = asked.map(|(key, query)| delegates::Delegation::new(key, query));
+            let answers = delegates::run(asked.collect()).into_iter().map(|answer| match answer {
+                Ok(text) => text,
+                Err(reason) => format!("error: {reason}"),
+            });
+            answers.collect::<Vec<_>>().join(" ")
+        }
+        "model" if rest.is_empty() => format!("{:?}", model::generate(&model::Request::default()).err()),
+        "model" => match model::generate(&model::Request::new().instruction("Be brief.").user(rest)) {
+            Ok(generation) => format!("{} ({} tokens)", generation.reply.text, generation.usage.output_tokens),
+            Err(error) => format!("error: {error}"),
+        },
+        "converse" => converse(first, second)?,
         "clock" => {
             SystemTime::now().duration_since(UNIX_EPOCH).map_err(|error| error.to_string())?.as_millis().to_string()
         }
@@ -128,6 +142,19 @@ fn step(word: &str, rest: &str, input: &Input) -> Result<String, String> {
         "huge-fail" => return Err("x".repeat(size(rest)?)),
         other => return Err(format!("no such command: {other}")),
     })
+}
+
+/// Asks the model, offers it one tool, makes its calls, and hands everything back until it calls no more.
+fn converse(tool: &str, query: &str) -> Result<String, String> {
+    let mut request = model::Request::new().user(query).tool(tool);
+    loop {
+        let reply = model::generate(&request).map_err(|error| error.to_string())?.reply;
+        if reply.tool_calls.is_empty() {
+            return Ok(reply.text);
+        }
+        let results = tools::call_all(reply.tool_calls.clone());
+        request = request.message(model::Message::Expert(reply)).message(model::Message::ToolResults(results));
+    }
 }
 
 fn done(result: Result<(), perstack::state::Error>) -> String {

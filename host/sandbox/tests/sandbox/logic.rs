@@ -5,10 +5,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use perstack_core::{Content, Hints, Limits, Scope, StateEntries, StateError, ToolDefinition};
+use perstack_core::{
+    Content, GeneratedPart, Generation, Hints, Limits, Scope, StateEntries, StateError, StopReason, ToolDefinition,
+    Usage,
+};
 use perstack_sandbox::{
-    Answer, AskError, ComponentBytes, Ended, GuestClock, Halt, Logic, LogicHost, LogicInput, LogicResult,
-    LogicToolCall, LogicToolResult,
+    Answer, AskError, ComponentBytes, Ended, GuestClock, Halt, Logic, LogicDelegation, LogicHost, LogicInput,
+    LogicMessage, LogicModelError, LogicRequest, LogicResult, LogicToolCall, LogicToolResult,
 };
 use serde_json::json;
 
@@ -64,6 +67,44 @@ impl LogicHost for Script {
             results.push(LogicToolResult { id: call.id, name: call.name, is_error: !known, content });
         }
         Ok(results)
+    }
+
+    async fn generate(&mut self, request: LogicRequest) -> Answer<Result<Generation, LogicModelError>> {
+        self.note("generate", serde_json::to_string(&request).unwrap()).await?;
+        let asked = request.messages.last();
+        Ok(match asked {
+            None => Err(LogicModelError::NoModel),
+            Some(LogicMessage::User(_)) => Ok(Generation {
+                parts: vec![
+                    GeneratedPart::Reasoning { text: "hm".into(), signature: Some("signed".into()) },
+                    GeneratedPart::Text { text: "I call.".into() },
+                    GeneratedPart::ToolCall {
+                        id: "c1".into(),
+                        name: "echo".into(),
+                        arguments: Ok(json!({ "text": "hello" })),
+                    },
+                ],
+                stop_reason: StopReason::ToolCalls,
+                usage: Usage::default(),
+            }),
+            Some(_) => {
+                Ok(Generation { parts: vec![GeneratedPart::Text { text: "all done".into() }], ..Generation::default() })
+            }
+        })
+    }
+
+    async fn list_delegates(&mut self) -> Answer<Vec<(String, String)>> {
+        self.note("delegates", String::new()).await?;
+        Ok(vec![("helper".into(), "Helps.".into())])
+    }
+
+    async fn run_delegates(&mut self, delegations: Vec<LogicDelegation>) -> Answer<Vec<Result<String, String>>> {
+        let mut answers = Vec::new();
+        for LogicDelegation { expert_key, query } in delegations {
+            self.note("delegate", format!("{expert_key} {query}")).await?;
+            answers.push(if expert_key == "helper" { Ok(query) } else { Err("not mine".into()) });
+        }
+        Ok(answers)
     }
 
     async fn ask(&mut self, tool_name: String, arguments: String) -> Answer<Result<String, AskError>> {
@@ -187,6 +228,26 @@ async fn everything_goes_to_the_host() {
 }
 
 #[tokio::test]
+async fn the_model_and_other_experts_are_asked_through_the_host() {
+    let run = Run::default();
+    let answer =
+        run.answer("model\nconverse echo Hello!\ndelegate helper help\ndelegate-all helper one|other two").await;
+    assert_eq!(
+        answer.lines().collect::<Vec<_>>(),
+        ["Some(NoModel)", "all done", "1 [Ok(\"help\")]", "one error: not mine"]
+    );
+    let asked = run.script.asked();
+    assert_eq!(asked[0], r#"generate {"messages":[],"tools":[],"response_schema":null}"#);
+    assert!(asked[1].contains("Hello!") && asked[1].contains(r#""tools":["echo"]"#), "{}", asked[1]);
+    assert_eq!(asked[2], r#"call c1 echo {"text":"hello"}"#);
+    // The reply comes back as it was, with its reasoning and what the tool answered.
+    let reasoning = r#"[{\"type\":\"reasoning\",\"text\":\"hm\",\"signature\":\"signed\"}]"#;
+    assert!(asked[3].contains(reasoning) && asked[3].contains("I call."), "{}", asked[3]);
+    assert!(asked[3].contains(r#"{"ToolResults":[{"id":"c1","name":"echo","is_error":false"#), "{}", asked[3]);
+    assert_eq!(asked[4..], ["delegates ", "delegate helper help", "delegate helper one", "delegate other two"]);
+}
+
+#[tokio::test]
 async fn state_is_the_hosts() {
     let run = Run::default();
     let answer = run.answer("get a\nset a 1\nget a\nkeys\ndelete a\nget a\nkeys").await;
@@ -199,13 +260,10 @@ async fn there_is_nothing_else() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     listener.set_nonblocking(true).unwrap();
     let port = listener.local_addr().unwrap().port();
-    let answer =
-        Run::default().answer(&format!("env\nread /etc/passwd\nconnect 127.0.0.1:{port}\nmodel\ndelegate a b")).await;
+    let answer = Run::default().answer(&format!("env\nread /etc/passwd\nconnect 127.0.0.1:{port}")).await;
     let lines: Vec<&str> = answer.lines().collect();
     assert_eq!(lines[0], "0");
     assert!(lines[1].starts_with("error: ") && lines[2].starts_with("error: "), "{answer}");
-    assert_eq!(lines[3], "Some(NoModel)");
-    assert_eq!(lines[4], "0 [Err(\"`a` is not a delegate of this Expert\")]");
     assert_eq!(listener.accept().unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
 }
 
