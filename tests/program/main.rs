@@ -17,4 +17,5 @@ mod game;
 mod harness;
 mod kill;
 mod logic;
+mod recordings;
 mod tracer;

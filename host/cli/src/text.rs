@@ -20,6 +20,20 @@ pub(crate) fn size(bytes: u64) -> String {
     }
 }
 
+/// `9.8k`.
+pub(crate) fn count(number: u64) -> String {
+    match number {
+        0..1000 => number.to_string(),
+        1000..1_000_000 => format!("{}.{}k", number / 1000, number / 100 % 10),
+        _ => format!("{}.{}M", number / 1_000_000, number / 100_000 % 10),
+    }
+}
+
+/// `9.8k tokens`.
+pub(crate) fn tokens(number: u64) -> String {
+    format!("{} {}", count(number), if number == 1 { "token" } else { "tokens" })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -222,8 +222,9 @@ impl Conversation {
         self.checkpoint.id = new_id()?;
         self.checkpoint.step_number = latest_step.max(self.checkpoint.step_number) + 1;
         self.checkpoint.usage += usage;
+        let answer = results.first().map(answer_of);
         self.checkpoint.partial_tool_results.get_or_insert_default().extend(results);
-        self.given = Given::default();
+        self.given = Given { answer, ..Given::default() };
         self.step = StepSoFar::begin();
         self.recorder = self.ground.job.recorder()?;
         self.open()
@@ -248,6 +249,8 @@ impl Conversation {
         let mut step = self.step();
         step.partial_tool_results = Some(results.to_vec());
         step.pending_tool_calls = Some(pending.to_vec());
+        // The results of a step that goes on are those of the calls before.
+        step.tool_results = step.tool_calls.is_none().then(|| results.to_vec());
         self.stand(CheckpointStatus::StoppedByInteractiveTool, entries)?;
         self.stopped = Some(JobStatus::StoppedByInteractiveTool);
         let checkpoint = Box::new(self.checkpoint.clone());
@@ -439,6 +442,20 @@ impl Conversation {
 
     pub(crate) fn tell(&self, event: RunEvent) -> Result<(), RunError> {
         self.recorder.step(&self.checkpoint.expert.key, self.checkpoint.step_number, event)
+    }
+}
+
+/// What a run is said to go on with.
+fn answer_of(result: &ToolResult) -> InteractiveAnswer {
+    let text = result.result.iter().filter_map(|part| match part {
+        Part::TextPart { text, .. } => Some(text.as_str()),
+        _ => None,
+    });
+    InteractiveAnswer {
+        tool_call_id: result.id.clone(),
+        tool_name: result.tool_name.clone(),
+        skill_name: result.skill_name.clone(),
+        text: text.collect(),
     }
 }
 

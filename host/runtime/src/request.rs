@@ -1,7 +1,7 @@
 //! What a run is asked for, and how it ended.
 
 use perstack_core::config::ByteSize;
-use perstack_core::{Id, ToolCall};
+use perstack_core::{Id, ToolCall, Usage};
 
 /// The longest query; longer texts belong into files.
 pub(crate) const MAX_QUERY_BYTES: usize = 20 << 10;
@@ -73,6 +73,10 @@ pub struct Outcome {
     pub job_id: Id,
     /// Why it is not running any more.
     pub stop: Stop,
+    /// Steps of the job so far.
+    pub steps: u64,
+    /// Tokens of the job so far.
+    pub usage: Usage,
     /// An answer that was given but not used, since another had been recorded or nothing had been asked.
     pub unused_answer: Option<String>,
 }

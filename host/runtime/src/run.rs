@@ -34,18 +34,15 @@ impl PreparedExpert {
         let job_id = store.id().clone();
         let job = JobScope::new(self.cast.clone(), store, listener, settings);
         let unused_answer = position.unused_answer.clone();
-        let stop = match perform(job, self.expert.clone(), position, Rank::COORDINATOR).await {
-            Ok((stop, _)) => stop,
-            Err(Halted::Stopped(stop)) => *stop,
-            Err(Halted::Broken(error)) => return Err(error),
-            Err(Halted::Refused(reason)) => Stop::Failed(reason),
-        };
-        Ok(Outcome { job_id, stop, unused_answer })
+        let (stop, scene) = perform(job, self.expert.clone(), position, Rank::COORDINATOR).await?;
+        let checkpoint = &scene.progress().conversation.checkpoint;
+        let (steps, usage) = (checkpoint.step_number, checkpoint.usage);
+        Ok(Outcome { job_id, stop, steps, usage, unused_answer })
     }
 }
 
 /// How a run stopped, and what it stood on.
-type Performed = Result<(Stop, Arc<Scene>), Halted>;
+type Performed = Result<(Stop, Arc<Scene>), RunError>;
 
 /// Runs an Expert from where it stands. On the heap, since a run may begin others.
 pub(crate) fn perform(
@@ -93,7 +90,7 @@ async fn perform_here(job: Arc<JobScope>, expert: Arc<LoadedExpert>, position: P
         Ok(stop) => stop,
         Err(Halted::Stopped(stop)) => *stop,
         Err(Halted::Refused(reason)) => scene.fail(reason)?,
-        Err(Halted::Broken(error)) => return Err(Halted::Broken(error)),
+        Err(Halted::Broken(error)) => return Err(error),
     };
     let conversation = &mut scene.progress().conversation;
     conversation.close()?;

@@ -4,15 +4,16 @@ use std::io::{BufRead, IsTerminal, Read, Write, stdin, stdout};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use perstack_core::{Event, EventBody, RunEvent, RuntimeEvent, ToolCall};
-use perstack_runtime::{Input, JobChoice, Prepared, Request, RunError, Stop, Workspace};
+use perstack_core::ToolCall;
+use perstack_runtime::{Input, JobChoice, Outcome, Prepared, Request, RunError, Stop, Workspace};
 use serde_json::Value;
 
 use crate::args::StartArgs;
+use crate::commands::plain::{Plain, show, used};
 use crate::commands::run::warn_unused;
 use crate::context;
 use crate::failure::{Exit, Failure};
-use crate::text::{harmless, size};
+use crate::text::{count, harmless, size};
 
 /// The longest line that is read; the runtime takes queries up to 20 KiB.
 const MAX_LINE_BYTES: u64 = 64 << 10;
@@ -35,7 +36,7 @@ pub(crate) async fn start(args: StartArgs, config: Option<PathBuf>) -> Result<Ex
     };
     let mut request = context::request(&expert_key, query, &args.shared);
     loop {
-        let outcome = match prepared.run(request, Arc::new(tell)).await {
+        let outcome = match prepared.run(request, Arc::new(Plain::default())).await {
             Ok(outcome) => outcome,
             Err(RunError::AnswerExpected { job, .. }) if continuing => {
                 // Opened again: the question itself was shown by the process before.
@@ -56,7 +57,7 @@ pub(crate) async fn start(args: StartArgs, config: Option<PathBuf>) -> Result<Ex
                 request = Request { expert_key: expert_key.clone(), input: Input::Answer(answer), job, settings };
             }
             Stop::Completed(_) => {
-                show(&format!("\n✓ done · job {}", outcome.job_id));
+                show(&format!("\n✓ {} · job {}", summary(&outcome), outcome.job_id));
                 return Ok(Exit::Done);
             }
             Stop::MaxSteps(steps) => {
@@ -90,28 +91,12 @@ fn header(prepared: &Prepared) -> String {
     format!("{}  {mind} · {skills} · {grants}\n", prepared.expert_key)
 }
 
-/// Shows what people follow: text, tools, and what skills write.
-fn tell(event: &Event) {
-    match &event.body {
-        EventBody::Run { event, .. } => match &**event {
-            RunEvent::StreamRunResult { delta } => show(delta),
-            RunEvent::CallTools { tool_calls, .. } => {
-                let is_question = |call: &&ToolCall| call.args.get("question").is_some();
-                for call in tool_calls.iter().filter(|call| !is_question(call)) {
-                    show(&format!("  ↳ {} {}", call.skill_name, call.tool_name));
-                }
-            }
-            _ => {}
-        },
-        EventBody::Runtime(event) => match &**event {
-            RuntimeEvent::SkillStderr { skill_name, message } => {
-                for line in message.lines() {
-                    show(&format!("  {skill_name}: {line}"));
-                }
-            }
-            RuntimeEvent::SkillProgress { skill_name, message, .. } => show(&format!("  {skill_name}: {message}")),
-            _ => {}
-        },
+/// `4 steps · 9.8k tokens (6.1k cached)`
+fn summary(outcome: &Outcome) -> String {
+    let used = used(outcome.steps, outcome.usage.total_tokens);
+    match outcome.usage.cached_input_tokens {
+        0 => used,
+        cached => format!("{used} ({} cached)", count(cached)),
     }
 }
 
@@ -166,10 +151,4 @@ fn read_line(prompt: &str) -> Result<Option<String>, Failure> {
     let echo = if stdin().is_terminal() { String::new() } else { format!("{}\n", harmless(&answer)) };
     drop(writeln!(out, "{echo}"));
     Ok(Some(answer))
-}
-
-/// Whoever reads may go away; the run goes on.
-fn show(text: &str) {
-    let mut out = stdout().lock();
-    drop(writeln!(out, "{}", harmless(text)).and_then(|()| out.flush()));
 }

@@ -1,0 +1,183 @@
+//! A run as people follow it, line by line: text as it comes, tools as they are called, other Experts set in.
+
+use std::collections::BTreeMap;
+use std::io::{Write, stdout};
+use std::sync::{Mutex, PoisonError};
+
+use perstack_core::{Event, EventBody, Id, Part, RunEvent, RuntimeEvent, ToolCall, ToolResult};
+use perstack_runtime::Listener;
+use serde_json::Value;
+
+use crate::text::{harmless, tokens};
+
+/// Characters that are shown of what a tool is called with, and of what it fails with.
+const SHOWN_CHARACTERS: usize = 100;
+
+/// Shows a run on stdout.
+#[derive(Default)]
+pub(crate) struct Plain(Mutex<Shown>);
+
+#[derive(Default)]
+struct Shown {
+    /// The runs, by the name of their events and by that of their checkpoints.
+    runs: BTreeMap<Id, Run>,
+    /// Whether text is being shown piece by piece, and the line is not over.
+    streaming: bool,
+    /// Whether the answer was shown while it came.
+    answered: bool,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Run {
+    /// How deep it is below the job's first.
+    depth: usize,
+    first_step: u64,
+    /// Tokens that were used before it.
+    tokens: u64,
+}
+
+impl Listener for Plain {
+    fn hear(&self, event: &Event) {
+        let mut shown = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match &event.body {
+            EventBody::Run { expert_key, event: happened, .. } => shown.run(&event.run_id, expert_key, happened),
+            EventBody::Runtime(happened) => shown.runtime(&event.run_id, happened),
+        }
+    }
+}
+
+impl Shown {
+    fn run(&mut self, run_id: &Id, expert_key: &str, event: &RunEvent) {
+        if let RunEvent::StartRun { initial_checkpoint: checkpoint, input_messages } = event {
+            let above = checkpoint.delegated_by.as_ref().map(|by| self.known(&by.run_id).depth);
+            let run = Run {
+                depth: above.map_or(0, |above| above + 1),
+                first_step: checkpoint.step_number,
+                tokens: checkpoint.usage.total_tokens,
+            };
+            self.runs.insert(run_id.clone(), run);
+            self.runs.entry(checkpoint.run_id.clone()).or_insert(run);
+            self.answered = false;
+            if run.depth > 0 && !input_messages.is_empty() {
+                self.line(run.depth, &format!("● {expert_key}"));
+            }
+            return;
+        }
+        let Run { depth, .. } = self.known(run_id);
+        match event {
+            RunEvent::StreamRunResult { delta } if depth == 0 => self.piece(delta),
+            RunEvent::CompleteStreamingRunResult { .. } if depth == 0 => {
+                self.end_line();
+                self.answered = true;
+            }
+            RunEvent::CallTools { tool_calls, .. } => {
+                for call in tool_calls.iter().filter(|call| !is_question(call)) {
+                    self.line(depth + 1, &format!("↳ {}", called(call)));
+                }
+            }
+            RunEvent::Retry { reason, .. } => self.line(depth + 1, &format!("… again: {reason}")),
+            RunEvent::CompleteRun { .. } if depth == 0 && self.answered => {}
+            RunEvent::CompleteRun { text, .. } if depth == 0 => self.line(0, text),
+            RunEvent::CompleteRun { checkpoint, .. } => {
+                let begun = self.known(&checkpoint.run_id);
+                let took = used(
+                    (checkpoint.step_number + 1).saturating_sub(begun.first_step),
+                    checkpoint.usage.total_tokens.saturating_sub(begun.tokens),
+                );
+                self.line(depth, &format!("✓ {expert_key} · {took}"));
+            }
+            RunEvent::ResolveToolResults { tool_results } => {
+                for result in tool_results.iter().filter(|result| result.is_error == Some(true)) {
+                    self.line(depth + 1, &format!("✗ {}: {}", result.tool_name, shortened(&text_of(result))));
+                }
+            }
+            RunEvent::StopRunByError { error, .. } if depth > 0 => {
+                self.line(depth, &format!("✗ {expert_key}: {}", error.message));
+            }
+            _ => {}
+        }
+    }
+
+    fn runtime(&mut self, run_id: &Id, event: &RuntimeEvent) {
+        let depth = self.known(run_id).depth + 1;
+        match event {
+            RuntimeEvent::SkillStderr { skill_name, message } => {
+                for line in message.lines() {
+                    self.line(depth, &format!("{skill_name}: {line}"));
+                }
+            }
+            RuntimeEvent::SkillProgress { skill_name, message, .. } => {
+                self.line(depth, &format!("{skill_name}: {message}"));
+            }
+            _ => {}
+        }
+    }
+
+    fn known(&self, run_id: &Id) -> Run {
+        self.runs.get(run_id).copied().unwrap_or_default()
+    }
+
+    fn line(&mut self, depth: usize, text: &str) {
+        self.end_line();
+        show(&format!("{}{text}", "  ".repeat(depth)));
+    }
+
+    /// Whoever reads may go away; the run goes on.
+    fn piece(&mut self, text: &str) {
+        self.streaming = true;
+        let mut out = stdout().lock();
+        drop(write!(out, "{}", harmless(text)).and_then(|()| out.flush()));
+    }
+
+    fn end_line(&mut self) {
+        if std::mem::take(&mut self.streaming) {
+            drop(writeln!(stdout().lock()));
+        }
+    }
+}
+
+/// Whether a call is a question, which is asked and not told.
+fn is_question(call: &ToolCall) -> bool {
+    call.args.get("question").is_some()
+}
+
+/// `readTextFile fitness-log.md`.
+fn called(call: &ToolCall) -> String {
+    let arguments = match call.args.as_object() {
+        Some(fields) if fields.is_empty() => return call.tool_name.clone(),
+        Some(fields) => match fields.values().next() {
+            Some(Value::String(text)) if fields.len() == 1 => text.clone(),
+            _ => call.args.to_string(),
+        },
+        None => call.args.to_string(),
+    };
+    format!("{} {}", call.tool_name, shortened(&arguments))
+}
+
+fn text_of(result: &ToolResult) -> String {
+    let texts = result.result.iter().filter_map(|part| match part {
+        Part::TextPart { text, .. } => Some(text.as_str()),
+        _ => None,
+    });
+    texts.collect()
+}
+
+/// The beginning of a text, on one line.
+fn shortened(text: &str) -> String {
+    let text = text.replace('\n', " ");
+    let cut = text.chars().count() > SHOWN_CHARACTERS;
+    let shown: String = text.chars().take(SHOWN_CHARACTERS).collect();
+    format!("{shown}{}", if cut { "…" } else { "" })
+}
+
+/// `4 steps · 9.8k tokens`
+pub(crate) fn used(steps: u64, total_tokens: u64) -> String {
+    let steps = if steps == 1 { "1 step".to_owned() } else { format!("{steps} steps") };
+    if total_tokens == 0 { steps } else { format!("{steps} · {}", tokens(total_tokens)) }
+}
+
+/// One line, or several. Whoever reads may go away; the run goes on.
+pub(crate) fn show(text: &str) {
+    let mut out = stdout().lock();
+    drop(writeln!(out, "{}", harmless(text)).and_then(|()| out.flush()));
+}
