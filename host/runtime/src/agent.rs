@@ -25,7 +25,7 @@ pub(crate) struct Agent<'a> {
 impl Agent<'_> {
     /// Goes on from where the run stands, to its end or to where it stops.
     pub(crate) async fn run(&self) -> Result<Stop, Halted> {
-        let mut left = self.left_open().await?;
+        let mut left = self.left_open()?;
         loop {
             let stop = match left.take() {
                 Some(calls) => self.answer(calls, true).await?,
@@ -38,7 +38,7 @@ impl Agent<'_> {
     }
 
     /// The calls of a step that had stopped.
-    async fn left_open(&self) -> Result<Option<Vec<OpenCall>>, Halted> {
+    fn left_open(&self) -> Result<Option<Vec<OpenCall>>, Halted> {
         let status = self.scene.progress().conversation.checkpoint.status;
         match status {
             CheckpointStatus::StoppedByDelegate => {}
@@ -48,11 +48,7 @@ impl Agent<'_> {
                 return Ok(None);
             }
         }
-        let mut calls = self.calls_of_checkpoint();
-        if status == CheckpointStatus::StoppedByInteractiveTool {
-            self.scene.take_recorded(&mut calls).await?;
-        }
-        Ok(Some(calls))
+        Ok(Some(self.calls_of_checkpoint()))
     }
 
     /// The user's answer is part of the checkpoint already.
@@ -143,6 +139,7 @@ impl Agent<'_> {
         if let Some(stop) = self.ask(&calls, resumed)? {
             return Ok(Some(stop));
         }
+        scene.take_recorded(&mut calls).await?;
         scene.call_skills(&mut calls, is_completion).await?;
         let results = results(&calls);
         if let Some(done) = completion(&calls).filter(|done| is_accepted(done)) {
