@@ -163,8 +163,7 @@ impl Shared {
     }
 }
 
-/// Reads the WIT that a component carries: apart from everything else, as it comes from strangers and the library that
-/// reads it was made for one's own.
+/// Reads the WIT that a component carries.
 async fn read_documentation(sections: Vec<Vec<u8>>) -> Result<Documentation, LoadError> {
     if sections.is_empty() {
         return Ok(Documentation::default());
