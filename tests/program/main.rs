@@ -17,3 +17,4 @@ mod harness;
 mod kill;
 mod logic;
 mod tracer;
+mod typed;

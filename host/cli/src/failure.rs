@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::process;
 
 use miette::{LabeledSpan, MietteDiagnostic, NamedSource, Report};
-use perstack_runtime::{ProjectError, RunError};
+use perstack_runtime::{PackError, ProjectError, RunError};
 
 use crate::text::harmless;
 
@@ -80,6 +80,12 @@ impl From<ProjectError> for Failure {
         }
         let report = Report::new(diagnostic).with_source_code(NamedSource::new(path, text));
         Self { exit: Exit::NotStarted, report: format!("{report:?}") }
+    }
+}
+
+impl From<PackError> for Failure {
+    fn from(error: PackError) -> Self {
+        Self::new(Exit::NotStarted, &error, error.hint())
     }
 }
 

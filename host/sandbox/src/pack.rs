@@ -40,6 +40,7 @@ impl PackError {
     /// What to do about it, where that is known.
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
+            Self::Component(LoadError::Missing { .. }) => "build it, or correct its path",
             Self::Component(error) => return error.hint(),
             Self::DescribesItself => "use the component as it is",
             Self::Wit(_) => "name the folder with the `.wit` files that the component was built with",
@@ -58,17 +59,16 @@ impl PackError {
 ///
 /// # Errors
 /// [`PackError`].
-pub fn pack(component: &[u8], wit: &Path, world: Option<&str>) -> Result<Vec<u8>, PackError> {
-    let bytes = ComponentBytes::new(component)?;
-    if check(&bytes, World::Skill)?.calls == Calls::World {
+pub fn pack(component: &ComponentBytes, wit: &Path, world: Option<&str>) -> Result<Vec<u8>, PackError> {
+    if check(component, World::Skill)?.calls == Calls::World {
         return Err(PackError::DescribesItself);
     }
     let mut resolve = Resolve::default();
     let told = |error: &dyn std::fmt::Display| printable(&error.to_string());
     let (main, _) = resolve.push_path(wit).map_err(|error| PackError::Wit(told(&format_args!("{error:#}"))))?;
     let world = resolve.select_world(&[main], world).map_err(|error| PackError::NoWorld(told(&error)))?;
-    require_same(component, &resolve, world)?;
-    let mut packed = without_section(component)?;
+    require_same(component.bytes(), &resolve, world)?;
+    let mut packed = without_section(component.bytes())?;
     let mut sections = Vec::new();
     for package in described(&resolve, world) {
         // Another world of the package may say otherwise about a function of the same name.

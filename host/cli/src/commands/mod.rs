@@ -1,4 +1,5 @@
 //! The program's commands, a file each.
 
 pub(crate) mod run;
+pub(crate) mod skill;
 pub(crate) mod start;
