@@ -159,7 +159,7 @@ pub(crate) fn check(component: &ComponentBytes, world: World) -> Result<Checked<
     let damaged = |error: wasmparser::BinaryReaderError| LoadError::Damaged { reason: printable(&error.to_string()) };
     require_component(component.bytes())?;
     let mut depth = 0_usize;
-    let (mut ours, mut others) = (false, false);
+    let (mut ours, mut others, mut contract) = (false, false, false);
     let mut wit = Vec::new();
     for payload in Parser::new(0).parse_all(component.bytes()) {
         match payload.map_err(damaged)? {
@@ -185,7 +185,8 @@ pub(crate) fn check(component: &ComponentBytes, world: World) -> Result<Checked<
                     let name = interface(export.name.name);
                     ours |= name == world.export();
                     let callable = matches!(export.kind, ComponentExternalKind::Func | ComponentExternalKind::Instance);
-                    others |= callable && !name.starts_with(OUR_PACKAGE);
+                    others |= callable;
+                    contract |= name.starts_with(OUR_PACKAGE);
                 }
             }
             Payload::CustomSection(section) if depth == 0 && section.name() == SECTION => wit.push(section.data()),
@@ -194,7 +195,7 @@ pub(crate) fn check(component: &ComponentBytes, world: World) -> Result<Checked<
     }
     match world {
         _ if ours => Ok(Checked { calls: Calls::World, wit }),
-        World::Skill if others => Ok(Checked { calls: Calls::Functions, wit }),
+        World::Skill if others && !contract => Ok(Checked { calls: Calls::Functions, wit }),
         _ => Err(world.wrong()),
     }
 }

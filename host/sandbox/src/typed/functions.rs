@@ -38,8 +38,8 @@ pub(crate) struct Functions {
 /// Reads all exported functions.
 ///
 /// # Errors
-/// [`LoadError::WrongWorld`] if there are none, [`LoadError::BadTools`] if there are too many, or none that can be a
-/// tool.
+/// [`LoadError::WrongWorld`] if there are none, [`LoadError::NoTools`] if none can be a tool, [`LoadError::BadTools`] if
+/// there are too many.
 pub(crate) fn read(component: &Component, documentation: &Documentation) -> Result<Functions, LoadError> {
     let mut left_out = Vec::new();
     let (mut places, mut read) = (Vec::new(), Vec::new());
@@ -78,7 +78,7 @@ pub(crate) fn read(component: &Component, documentation: &Documentation) -> Resu
         return Err(LoadError::BadTools(format!("{} tools, more than {MAX_TOOLS}", tools.len())));
     }
     match left_out.first() {
-        Some(first) if tools.is_empty() => Err(LoadError::BadTools(format!("none is left; {first}"))),
+        Some(first) if tools.is_empty() => Err(LoadError::NoTools(first.clone())),
         None if tools.is_empty() => Err(World::Skill.wrong()),
         _ => Ok(Functions { tools, functions, left_out }),
     }

@@ -273,7 +273,8 @@ async fn types_are_bounded() {
     }
     let error =
         refused_text(&function(&types, "(param \"a\" (list $t14))").replace("(param i32)", "(param i32 i32)")).await;
-    let message = "the tools that the component lists cannot be used: none is left; `f` is left out: its types name more than 2000 others";
+    let message =
+        "none of the component's functions can be a tool: `f` is left out: its types name more than 2000 others";
     assert_eq!(error.to_string(), message);
     let mut types = "(type $t0 (list u32))".to_owned();
     for level in 1..40 {
@@ -310,11 +311,63 @@ async fn logic_is_of_its_own_world_only() {
     let component = ComponentBytes::new(&component()).unwrap();
     let error = Logic::load(&sandbox(), &component, Limits::default()).await.err().unwrap();
     assert!(matches!(error, LoadError::WrongWorld { .. }), "{error:?}");
-    // An Expert's logic that asks for nothing is no skill either.
-    let text = function("", "(param \"a\" s32)").replace(
-        "(export \"f\" (func $f))",
-        "(instance $i (export \"run\" (func $f))) (export \"perstack:plugin/logic@0.1.0\" (instance $i))",
-    );
-    let error = refused_text(&text).await;
-    assert_eq!(error.to_string(), "the component exports no `perstack:plugin/tools`: it is not for the world `skill`");
+    // An Expert's logic that asks for nothing is no skill either, whatever it exports besides.
+    let logic = "(instance $i (export \"run\" (func $f))) (export \"perstack:plugin/logic@0.1.0\" (instance $i))";
+    for exports in [logic, &format!("{logic} (export \"f\" (func $f))")] {
+        let text = function("", "(param \"a\" s32)").replace("(export \"f\" (func $f))", exports);
+        let message = "the component exports no `perstack:plugin/tools`: it is not for the world `skill`";
+        assert_eq!(refused_text(&text).await.to_string(), message);
+    }
+}
+
+/// Written by hand: the world's own function, an interface without a package, and one of another package.
+const BY_HAND: &str = r#"(component
+    (core module $m (func (export "next") (param i32) (result i32) (i32.add (local.get 0) (i32.const 1))))
+    (core instance $m (instantiate $m))
+    (func $next (param "a" s32) (result s32) (canon lift (core func $m "next")))
+    (instance $i (export "next" (func $next)))
+    (export "next" (func $next))
+    (export "inline" (instance $i))
+    (export "parts:kit/gears@0.1.0" (instance $i)))"#;
+
+const BY_HAND_WIT: &str = "package my:plant;
+    world machine {
+        /// Of the world.
+        export next: func(a: s32) -> s32;
+        export inline: interface {
+            /// Without a package.
+            next: func(a: s32) -> s32;
+        }
+        export parts:kit/gears@0.1.0;
+    }";
+
+const PARTS_WIT: &str = "package parts:kit@0.1.0;
+    interface gears {
+        /// Teeth.
+        type teeth = s32;
+        /// Of another package.
+        next: func(a: teeth) -> s32;
+    }
+    world all {
+        /// Not what is meant.
+        export next: func(a: s32) -> s32;
+    }";
+
+#[tokio::test]
+async fn functions_are_found_wherever_they_are() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(folder.path().join("deps/kit")).unwrap();
+    std::fs::write(folder.path().join("machine.wit"), BY_HAND_WIT).unwrap();
+    std::fs::write(folder.path().join("deps/kit/gears.wit"), PARTS_WIT).unwrap();
+    let packed = pack_into(&wat::parse_str(BY_HAND).unwrap(), folder.path(), None).unwrap();
+    let skill = load(&packed, Grants::default(), Limits::default()).await.unwrap();
+    let described: Vec<(&str, &str)> =
+        skill.tools().iter().map(|tool| (tool.name.as_str(), tool.description.as_str())).collect();
+    let expected =
+        [("next", "Of the world."), ("inline_next", "Without a package."), ("gears_next", "Of another package.")];
+    assert_eq!(described, expected);
+    assert_eq!(tool(&skill, "gears_next").input_schema["properties"]["a"]["description"], "Teeth.");
+    for (name, _) in expected {
+        assert_eq!(data(&skill, name, json!({ "a": 41 })).await, 42);
+    }
 }
