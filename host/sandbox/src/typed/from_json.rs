@@ -11,6 +11,9 @@ use super::shape::{Case, Field, Integer, Name, Pairs, Shape};
 /// Characters of a value that are told where it does not fit.
 const MAX_SHOWN: usize = 60;
 
+/// Characters of a path, and of what was expected there: an enum may have thousands of names.
+const MAX_TEXT: usize = 1000;
+
 /// Arguments that do not fit a function.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Mismatch {
@@ -42,11 +45,11 @@ impl Mismatch {
 
 impl fmt::Display for Mismatch {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.path.is_empty() {
-            return formatter.write_str(&self.reason);
+        let cut = |text: &str| text.chars().take(MAX_TEXT).collect::<String>();
+        if !self.path.is_empty() {
+            write!(formatter, "`{}`: ", cut(&self.path))?;
         }
-        let path: String = self.path.chars().take(10 * MAX_SHOWN).collect();
-        write!(formatter, "`{path}`: {}", self.reason)
+        formatter.write_str(&cut(&self.reason))
     }
 }
 

@@ -18,6 +18,8 @@ use crate::error::{LoadError, printable};
 
 /// Functions of one component that are looked at: several times as many as may be tools.
 const MAX_FUNCTIONS: usize = 1000;
+/// Bytes of the names of all functions with those of their interfaces: one name in a component may be that of many.
+const MAX_NAMES_BYTES: usize = 1 << 20;
 /// What componentize-py exports beside the component's own functions.
 const PYTHON_INTERFACE: &str = "exports";
 
@@ -48,6 +50,9 @@ pub(crate) fn read(component: &Component, documentation: &Documentation) -> Resu
             Ok(function) => {
                 places.push(place);
                 read.push(function);
+                if read.len() > MAX_TOOLS {
+                    return Err(LoadError::BadTools(format!("more than {MAX_TOOLS} functions")));
+                }
             }
             Err(reason) => left_out.push(LeftOut { function: place.full(), reason }),
         }
@@ -73,9 +78,6 @@ pub(crate) fn read(component: &Component, documentation: &Documentation) -> Resu
                 functions.insert(name, function);
             }
         }
-    }
-    if tools.len() > MAX_TOOLS {
-        return Err(LoadError::BadTools(format!("{} tools, more than {MAX_TOOLS}", tools.len())));
     }
     match left_out.first() {
         Some(first) if tools.is_empty() => Err(LoadError::NoTools(first.clone())),
@@ -122,6 +124,9 @@ fn exported(component: &Component) -> Result<Vec<Exported>, LoadError> {
         if all.len() > MAX_FUNCTIONS {
             return Err(LoadError::BadTools(format!("more than {MAX_FUNCTIONS} functions")));
         }
+        if all.iter().map(|(place, ..)| place.size()).sum::<usize>() > MAX_NAMES_BYTES {
+            return Err(LoadError::BadTools(format!("functions with names of more than {MAX_NAMES_BYTES} bytes")));
+        }
     }
     Ok(all)
 }
@@ -143,7 +148,7 @@ fn function(
         return Err(Reason::Asynchronous);
     }
     let mut reader = Reader::new();
-    let parameters = ty.params().map(|(name, ty)| Ok(Field { name: name.into(), shape: reader.shape(&ty)? }));
+    let parameters = ty.params().map(|(name, ty)| Ok(Field { name: reader.name(name)?, shape: reader.shape(&ty)? }));
     let mut parameters: Vec<Field> = parameters.collect::<Result<_, _>>()?;
     let mut result = ty.results().next().map(|ty| reader.shape(&ty)).transpose()?;
     let said = documentation.function(place);

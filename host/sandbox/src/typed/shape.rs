@@ -3,6 +3,7 @@
 use wasmtime::component::Type;
 
 use super::left_out::Reason;
+use crate::convert::MAX_SCHEMA;
 
 /// How deep types may be within one another. What people write has five levels; the conversions go down by calling
 /// themselves.
@@ -118,14 +119,15 @@ impl Shape {
     }
 }
 
-/// Reads the types of one function, and counts them.
+/// Reads the types of one function, and counts them and the bytes of their names.
 pub(crate) struct Reader {
-    left: usize,
+    types: usize,
+    bytes: usize,
 }
 
 impl Reader {
     pub(crate) fn new() -> Self {
-        Self { left: MAX_TYPES }
+        Self { types: MAX_TYPES, bytes: MAX_SCHEMA }
     }
 
     /// The shape of a type.
@@ -165,7 +167,7 @@ impl Reader {
             Type::Record(record) => {
                 let fields = record
                     .fields()
-                    .map(|field| Ok(Field { name: field.name.into(), shape: self.at(&field.ty, below)? }));
+                    .map(|field| Ok(Field { name: self.name(field.name)?, shape: self.at(&field.ty, below)? }));
                 Shape::Record(fields.collect::<Result<_, _>>()?)
             }
             Type::Tuple(tuple) => Shape::Tuple(tuple.types().map(|ty| self.at(&ty, below)).collect::<Result<_, _>>()?),
@@ -188,17 +190,23 @@ impl Reader {
     fn case(&mut self, name: &str, ty: Option<Type>, depth: usize) -> Result<Case, Reason> {
         self.count()?;
         let shape = ty.map(|ty| self.at(&ty, depth)).transpose()?;
-        Ok(Case { name: name.into(), shape })
+        Ok(Case { name: self.name(name)?, shape })
     }
 
     fn names<'a>(&mut self, names: impl Iterator<Item = &'a str>) -> Result<Vec<Name>, Reason> {
-        let counted = |name: &'a str| self.count().map(|()| name.into());
+        let counted = |name: &'a str| self.count().and_then(|()| self.name(name));
         names.map(counted).collect()
     }
 
     fn count(&mut self) -> Result<(), Reason> {
-        self.left = self.left.checked_sub(1).ok_or(Reason::TooManyTypes(MAX_TYPES))?;
+        self.types = self.types.checked_sub(1).ok_or(Reason::TooManyTypes(MAX_TYPES))?;
         Ok(())
+    }
+
+    /// A name, which the schema will have as well.
+    pub(crate) fn name(&mut self, name: &str) -> Result<Name, Reason> {
+        self.bytes = self.bytes.checked_sub(name.len()).ok_or(Reason::LargeSchema(MAX_SCHEMA))?;
+        Ok(name.into())
     }
 }
 

@@ -1,8 +1,10 @@
 //! The WIT that comes with a component: a custom section for each package, as `wit-component` encodes it. Compilers
 //! leave documentation out of components, so packing (`pack.rs`) puts it there.
 
+use std::collections::HashMap;
+
 use wit_parser::decoding::{DecodedWasm, decode};
-use wit_parser::{Function, Interface, PackageId, Resolve, World, WorldItem, WorldKey};
+use wit_parser::{Function, InterfaceId, PackageId, Resolve, WorldId, WorldItem, WorldKey};
 
 use super::names::Place;
 
@@ -15,7 +17,13 @@ pub(crate) const MAX_BYTES: usize = 512 << 10;
 
 /// What is said about a component's functions and types.
 #[derive(Default)]
-pub(crate) struct Documentation(Vec<(Resolve, PackageId)>);
+pub(crate) struct Documentation {
+    packages: Vec<Resolve>,
+    /// Interfaces by the name of their export: with their package, or one that a world gives them.
+    interfaces: HashMap<String, (usize, InterfaceId)>,
+    /// Worlds by the functions of their own that they export.
+    functions: HashMap<String, (usize, WorldId)>,
+}
 
 impl Documentation {
     /// Reads sections; the error says what is wrong with them.
@@ -34,44 +42,55 @@ impl Documentation {
             Ok(Err(error)) => Err(format!("its section `{SECTION}`: {error:#}")),
             Err(_) => Err(format!("its section `{SECTION}` cannot be read")),
         };
-        sections.iter().map(one).collect::<Result<_, _>>().map(Self)
+        let mut all = Self::default();
+        for section in sections {
+            let (resolve, package) = one(section)?;
+            all.add(resolve, package);
+        }
+        Ok(all)
+    }
+
+    fn add(&mut self, resolve: Resolve, package: PackageId) {
+        let place = self.packages.len();
+        for id in resolve.packages[package].interfaces.values() {
+            if let Some(name) = resolve.id_of(*id) {
+                self.interfaces.insert(name, (place, *id));
+            }
+        }
+        for world in resolve.packages[package].worlds.values() {
+            for (key, item) in &resolve.worlds[*world].exports {
+                match (key, item) {
+                    (WorldKey::Name(name), WorldItem::Interface { id, .. }) => {
+                        self.interfaces.insert(name.clone(), (place, *id));
+                    }
+                    (WorldKey::Name(name), WorldItem::Function(_)) => {
+                        self.functions.insert(name.clone(), (place, *world));
+                    }
+                    _ => {}
+                }
+            }
+        }
+        self.packages.push(resolve);
     }
 
     /// The function that is exported in a place.
     pub(crate) fn function(&self, place: &Place) -> Option<(&Resolve, &Function)> {
-        self.0.iter().find_map(|(resolve, package)| {
-            let function = match &place.interface {
-                Some(name) => interface(resolve, *package, name)?.functions.get(&place.function)?,
-                None => exported(resolve, *package, &place.function).find_map(|item| match item {
-                    WorldItem::Function(function) => Some(function),
+        match &place.interface {
+            Some(name) => {
+                let (package, id) = self.interfaces.get(name)?;
+                let resolve = &self.packages[*package];
+                Some((resolve, resolve.interfaces[*id].functions.get(&place.function)?))
+            }
+            None => {
+                let (package, world) = self.functions.get(&place.function)?;
+                let resolve = &self.packages[*package];
+                match resolve.worlds[*world].exports.get(&WorldKey::Name(place.function.clone()))? {
+                    WorldItem::Function(function) => Some((resolve, function)),
                     _ => None,
-                })?,
-            };
-            Some((resolve, function))
-        })
+                }
+            }
+        }
     }
-}
-
-/// An interface by the name of its export: with its package, or one that a world has by itself.
-fn interface<'a>(resolve: &'a Resolve, package: PackageId, name: &str) -> Option<&'a Interface> {
-    let named = resolve.packages[package].interfaces.values().find(|id| resolve.id_of(**id).as_deref() == Some(name));
-    let id = named.copied().or_else(|| {
-        exported(resolve, package, name).find_map(|item| match item {
-            WorldItem::Interface { id, .. } => Some(*id),
-            _ => None,
-        })
-    });
-    id.map(|id| &resolve.interfaces[id])
-}
-
-/// What the worlds of a package export under a name of their own.
-fn exported<'a>(resolve: &'a Resolve, package: PackageId, name: &str) -> impl Iterator<Item = &'a WorldItem> {
-    let key = WorldKey::Name(name.to_owned());
-    let worlds = resolve.packages[package].worlds.values();
-    worlds.filter_map(move |world| {
-        let world: &World = &resolve.worlds[*world];
-        world.exports.get(&key)
-    })
 }
 
 #[cfg(test)]

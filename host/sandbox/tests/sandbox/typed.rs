@@ -283,11 +283,42 @@ async fn types_are_bounded() {
     let deep = function(&types, "(param \"a\" $t39)").replace("(param i32)", "(param i32 i32)");
     let error = refused_text(&deep).await;
     assert!(error.to_string().ends_with("its types are nested more than 32 deep"), "{error}");
+    // A few bytes that stand for a hundred megabytes of names.
+    let name = "a".repeat(90_000);
+    let mut types = format!("(type $t0' (record (field \"{name}\" u32))) (export $t0 \"r\" (type $t0'))");
+    for level in 1..10 {
+        types.push_str(&format!("(type $t{level} (tuple $t{0} $t{0}))", level - 1));
+    }
+    let error =
+        refused_text(&function(&types, "(param \"a\" (list $t9))").replace("(param i32)", "(param i32 i32)")).await;
+    assert!(error.to_string().ends_with("its schema has more than 65536 bytes"), "{error}");
+    let instance = format!("(instance $i (export \"{name}\" (func $f)))");
+    let exports: String = (0..20).map(|number| format!("(export \"i{number}\" (instance $i))")).collect();
+    let text = function("", "(param \"a\" s32)").replace("(export \"f\" (func $f))", &(instance + &exports));
+    let error = refused_text(&text).await;
+    assert!(error.to_string().ends_with("functions with names of more than 1048576 bytes"), "{error}");
+    let exports: String = (0..256).map(|number| format!("(export \"f{number}\" (func $f))")).collect();
+    let text = function("", "(param \"a\" s32)").replace("(export \"f\" (func $f))", &exports);
+    let error = refused_text(&text).await;
+    assert!(error.to_string().ends_with("more than 255 functions"), "{error}");
     let name = "a".repeat(65);
     let long = function("", "(param \"a\" s32)")
         .replace("(export \"f\" (func $f))", &format!("(export \"{name}\" (func $f))"));
     let error = refused_text(&long).await;
     assert!(error.to_string().ends_with("its name has more than 64 characters"), "{error}");
+}
+
+#[tokio::test]
+async fn types_that_are_not_ready_are_refused() {
+    for (param, feature) in
+        [("(list u32 4)", "fixed-length"), ("(map string u32)", "map"), ("error-context", "error-context")]
+    {
+        let error = refused_text(&function("", &format!("(param \"a\" {param})"))).await;
+        assert!(
+            matches!(&error, LoadError::Damaged { reason } if reason.to_lowercase().contains(feature)),
+            "{error:?}"
+        );
+    }
 }
 
 #[tokio::test]
