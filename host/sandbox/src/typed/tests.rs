@@ -54,7 +54,8 @@ fn shapes() -> impl Strategy<Value = Shape> {
                 let cases = [Case { name: "ok".into(), shape: ok }, Case { name: "err".into(), shape: err }];
                 Shape::Result(Box::new(cases))
             }),
-            inner.prop_map(|some| Shape::Option(Box::new(some))),
+            inner.clone().prop_map(|some| Shape::Option(Box::new(some))),
+            inner.prop_map(|some| Shape::Option(Box::new(Shape::Option(Box::new(some))))),
         ]
     })
 }
@@ -190,7 +191,7 @@ fn to_json(shape: &Shape, value: &Val, limit: usize) -> Result<Value, Ended> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(500))]
+    #![proptest_config(ProptestConfig::with_cases(2000))]
 
     #[test]
     fn a_value_comes_back_as_it_was((shape, value) in shapes().prop_flat_map(|shape| {
