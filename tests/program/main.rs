@@ -19,3 +19,4 @@ mod kill;
 mod logic;
 mod recordings;
 mod tracer;
+mod typed;

@@ -33,6 +33,16 @@ pub(crate) enum Command {
                             perstack run tic-tac-toe --continue          go on after a crash\n\n\
                             Exit status: 0 answered or asking, 1 failed, 2 could not start.")]
     Run(RunArgs),
+    /// Gets components ready to be skills.
+    #[command(subcommand)]
+    Skill(SkillCommand),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SkillCommand {
+    /// Puts the documentation of its WIT into a component, so that models read it.
+    #[command(after_help = "Example:\n  perstack skill pack weather.wasm --wit wit     writes weather.packed.wasm")]
+    Pack(PackArgs),
 }
 
 #[derive(Debug, Arguments)]
@@ -54,6 +64,21 @@ pub(crate) struct RunArgs {
     pub(crate) query: Option<String>,
     #[command(flatten)]
     pub(crate) shared: SharedArgs,
+}
+
+#[derive(Debug, Arguments)]
+pub(crate) struct PackArgs {
+    /// The component.
+    pub(crate) component: PathBuf,
+    /// The folder, or file, with the WIT that it was built with.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) wit: PathBuf,
+    /// The world in it that the component was built for; may be left out where there is one.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) world: Option<String>,
+    /// Where to write to, COMPONENT itself if wanted; by default NAME.packed.wasm beside it.
+    #[arg(short, long, value_name = "OUT")]
+    pub(crate) output: Option<PathBuf>,
 }
 
 #[derive(Debug, Arguments)]

@@ -5,7 +5,7 @@ use std::process;
 
 use miette::{LabeledSpan, MietteDiagnostic, NamedSource, Report};
 use perstack_core::config::ConfigError;
-use perstack_runtime::{ProjectError, RunError, ScriptError};
+use perstack_runtime::{PackError, ProjectError, RunError, ScriptError};
 
 use crate::text::harmless;
 
@@ -95,6 +95,12 @@ impl From<ScriptError> for Failure {
             ScriptError::Invalid { path, text, error } => mistake(path, text, &error),
             error => Self::new(Exit::NotStarted, &error, error.hint()),
         }
+    }
+}
+
+impl From<PackError> for Failure {
+    fn from(error: PackError) -> Self {
+        Self::new(Exit::NotStarted, &error, error.hint())
     }
 }
 

@@ -12,7 +12,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::args::{Args, Command};
+use crate::args::{Args, Command, SkillCommand};
 use crate::failure::Failure;
 
 fn main() -> ExitCode {
@@ -31,6 +31,7 @@ fn run(args: Args) -> Result<failure::Exit, Failure> {
         match args.command {
             None => listing::show(args.config.as_deref()),
             Some(Command::Run(command)) => commands::run::run(command, args.config).await,
+            Some(Command::Skill(SkillCommand::Pack(command))) => commands::skill::pack(&command),
             Some(Command::Start(command)) => commands::start::start(command, args.config).await,
         }
     });

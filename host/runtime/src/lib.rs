@@ -51,7 +51,7 @@ mod toolbox;
 
 pub use error::{ProjectError, RunError};
 pub use perstack_models::{ScriptError, ScriptedModel};
-pub use perstack_sandbox::{Cache, CacheError};
+pub use perstack_sandbox::{Cache, CacheError, ComponentBytes, PackError, pack};
 pub use perstack_store::{StoreError, Workspace};
 pub use prepare::{PreparedExpert, Runtime, RuntimeConfig};
 pub use project::{BundledFile, Project};

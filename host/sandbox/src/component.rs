@@ -7,9 +7,10 @@ use std::sync::Arc;
 
 use perstack_core::config::ByteSize;
 use sha2::{Digest, Sha256};
-use wasmparser::{Encoding, Parser, Payload};
+use wasmparser::{ComponentExternalKind, Encoding, Parser, Payload};
 
 use crate::error::{LoadError, printable};
+use crate::typed::SECTION;
 
 /// How deep components and modules may be within one another. A composition of compositions has five levels; what the
 /// compiler keeps for each level makes a file of a megabyte with nothing but levels take all memory there is.
@@ -102,6 +103,11 @@ impl World {
         }
     }
 
+    /// That a component is not for this world.
+    pub(crate) fn wrong(self) -> LoadError {
+        LoadError::WrongWorld { world: self.name(), expected: self.export() }
+    }
+
     fn imports(self) -> &'static [&'static str] {
         match self {
             Self::Skill => &[
@@ -122,17 +128,39 @@ impl World {
     }
 }
 
+/// The contract's package.
+const OUR_PACKAGE: &str = "perstack:plugin/";
+
 /// WASI packages that every guest may import. Each gives what was granted, and without a grant nothing: no directory,
 /// no variable, no socket. (Standard libraries import most of them whether they are used or not, and Python's imports
 /// sockets.)
 const WASI: &[&str] = &["wasi:io/", "wasi:clocks/", "wasi:random/", "wasi:cli/", "wasi:filesystem/", "wasi:sockets/"];
 
-/// Refuses what is not a component of this world, by its name or by its bytes, before it costs a compilation.
-pub(crate) fn check(component: &ComponentBytes, world: World) -> Result<(), LoadError> {
+/// How a component is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Calls {
+    /// Through the interface that its world exports.
+    World,
+    /// Each function that it exports by itself.
+    Functions,
+}
+
+/// What is known of a component before it is compiled.
+pub(crate) struct Checked<'a> {
+    /// How it is called.
+    pub(crate) calls: Calls,
+    /// WIT packages that it carries.
+    pub(crate) wit: Vec<&'a [u8]>,
+}
+
+/// Refuses what is not a component of this world, by its name or by its bytes, before it costs a compilation. A skill
+/// may be a component of any world that exports functions, except the one for Experts.
+pub(crate) fn check(component: &ComponentBytes, world: World) -> Result<Checked<'_>, LoadError> {
     let damaged = |error: wasmparser::BinaryReaderError| LoadError::Damaged { reason: printable(&error.to_string()) };
     require_component(component.bytes())?;
     let mut depth = 0_usize;
-    let mut exported = false;
+    let (mut ours, mut others, mut contract) = (false, false, false);
+    let mut wit = Vec::new();
     for payload in Parser::new(0).parse_all(component.bytes()) {
         match payload.map_err(damaged)? {
             Payload::Version { encoding: Encoding::Module, .. } if depth == 0 => {
@@ -153,13 +181,23 @@ pub(crate) fn check(component: &ComponentBytes, world: World) -> Result<(), Load
             }
             Payload::ComponentExportSection(section) if depth == 0 => {
                 for export in section {
-                    exported |= interface(export.map_err(damaged)?.name.name) == world.export();
+                    let export = export.map_err(damaged)?;
+                    let name = interface(export.name.name);
+                    ours |= name == world.export();
+                    let callable = matches!(export.kind, ComponentExternalKind::Func | ComponentExternalKind::Instance);
+                    others |= callable;
+                    contract |= name.starts_with(OUR_PACKAGE);
                 }
             }
+            Payload::CustomSection(section) if depth == 0 && section.name() == SECTION => wit.push(section.data()),
             _ => {}
         }
     }
-    if exported { Ok(()) } else { Err(LoadError::WrongWorld { world: world.name(), expected: world.export() }) }
+    match world {
+        _ if ours => Ok(Checked { calls: Calls::World, wit }),
+        World::Skill if others && !contract => Ok(Checked { calls: Calls::Functions, wit }),
+        _ => Err(world.wrong()),
+    }
 }
 
 fn require_component(bytes: &[u8]) -> Result<(), LoadError> {

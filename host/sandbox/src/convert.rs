@@ -14,15 +14,15 @@ use crate::error::Ended;
 use crate::logic_host::{LogicMessage, LogicToolCall, LogicToolResult};
 
 /// Tools of one skill: as many as Perstack allows.
-const MAX_TOOLS: usize = 255;
+pub(crate) const MAX_TOOLS: usize = 255;
 /// Characters of a tool's name, in the sense of every model's interface.
-const MAX_NAME: usize = 64;
+pub(crate) const MAX_NAME: usize = 64;
 /// Bytes of a tool's title: a line of a list.
 const MAX_TITLE: usize = 256;
 /// Bytes of a tool's description: models read it in every step.
-const MAX_DESCRIPTION: usize = 8 << 10;
+pub(crate) const MAX_DESCRIPTION: usize = 8 << 10;
 /// Bytes of a tool's schema.
-const MAX_SCHEMA: usize = 64 << 10;
+pub(crate) const MAX_SCHEMA: usize = 64 << 10;
 /// Parts of an answer. A part may be empty, so counting their bytes does not bound them.
 const MAX_PARTS: usize = 1000;
 /// Bytes of a media type; RFC 6838 allows 127 for each half.

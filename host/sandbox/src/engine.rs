@@ -6,18 +6,19 @@ use std::time::Duration;
 
 use perstack_core::Limits;
 use tokio::sync::Semaphore;
-use wasmtime::component::{Component, HasSelf, Linker};
+use wasmtime::component::{Component, HasSelf, InstancePre, Linker};
 use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, Store};
 
 use crate::bindings::{expert, skill};
 use crate::cache::Cache;
-use crate::component::{ComponentBytes, World, check};
+use crate::component::{Calls, ComponentBytes, World, check};
 use crate::error::{LoadError, printable};
 use crate::limits::{
     MAX_CORE_INSTANCES, MAX_HANDLES, MAX_HOSTCALL_BYTES, MAX_MEMORIES, MAX_TABLE_ELEMENTS, MAX_TABLES,
 };
 use crate::logic::LogicStore;
 use crate::skill::SkillStore;
+use crate::typed::{Documentation, SECTION};
 
 /// How often a guest that only computes gives way, and thus how exactly its deadline is kept.
 const EPOCH: Duration = Duration::from_millis(10);
@@ -36,6 +37,9 @@ const MAX_COMPILING: usize = 2;
 /// How long compiling may take. CPython, the largest we know, takes 7 s on one slow core.
 const COMPILE_TIMEOUT: Duration = Duration::from_secs(120);
 
+/// How long reading the WIT that comes with a component may take. That of all WASI takes a few milliseconds.
+const DOCUMENTATION_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// How a sandbox is set up.
 #[derive(Default)]
 pub struct SandboxConfig {
@@ -46,6 +50,14 @@ pub struct SandboxConfig {
 /// Loads components and holds what their calls share. Cheap to clone.
 #[derive(Clone)]
 pub struct Sandbox(Arc<Shared>);
+
+/// A skill that is linked.
+pub(crate) enum LinkedSkill {
+    /// One of our world.
+    Ours(skill::SkillPre<SkillStore>),
+    /// One of another world, with what is said about it.
+    Other { linked: InstancePre<SkillStore>, documentation: Documentation },
+}
 
 struct Shared {
     engine: Engine,
@@ -81,13 +93,17 @@ impl Sandbox {
     }
 
     /// Checks and compiles a skill, and links it.
-    pub(crate) async fn link_skill(
-        &self,
-        component: &ComponentBytes,
-    ) -> Result<skill::SkillPre<SkillStore>, LoadError> {
-        let compiled = self.compile(component, World::Skill).await?;
-        let linked = self.0.skills.instantiate_pre(&compiled).and_then(skill::SkillPre::new);
-        linked.map_err(does_not_link)
+    pub(crate) async fn link_skill(&self, component: &ComponentBytes) -> Result<LinkedSkill, LoadError> {
+        let checked = check(component, World::Skill)?;
+        let compiled = self.compile(component).await?;
+        let linked = self.0.skills.instantiate_pre(&compiled).map_err(does_not_link)?;
+        match checked.calls {
+            Calls::World => skill::SkillPre::new(linked).map(LinkedSkill::Ours).map_err(does_not_link),
+            Calls::Functions => {
+                let wit = checked.wit.into_iter().map(<[u8]>::to_vec).collect();
+                Ok(LinkedSkill::Other { linked, documentation: read_documentation(wit).await? })
+            }
+        }
     }
 
     /// Checks and compiles an Expert's logic, and links it.
@@ -95,13 +111,13 @@ impl Sandbox {
         &self,
         component: &ComponentBytes,
     ) -> Result<expert::ExpertPre<LogicStore>, LoadError> {
-        let compiled = self.compile(component, World::Expert).await?;
+        check(component, World::Expert)?;
+        let compiled = self.compile(component).await?;
         let linked = self.0.experts.instantiate_pre(&compiled).and_then(expert::ExpertPre::new);
         linked.map_err(does_not_link)
     }
 
-    async fn compile(&self, component: &ComponentBytes, world: World) -> Result<Component, LoadError> {
-        check(component, world)?;
+    async fn compile(&self, component: &ComponentBytes) -> Result<Component, LoadError> {
         let shared = self.0.clone();
         let component = component.clone();
         let failed = |error: &dyn std::fmt::Display| LoadError::Engine(error.to_string());
@@ -145,6 +161,22 @@ impl Shared {
         }
         Ok(compiled)
     }
+}
+
+/// Reads the WIT that a component carries.
+async fn read_documentation(sections: Vec<Vec<u8>>) -> Result<Documentation, LoadError> {
+    if sections.is_empty() {
+        return Ok(Documentation::default());
+    }
+    let task = tokio::task::spawn_blocking(move || {
+        Documentation::read(&sections.iter().map(Vec::as_slice).collect::<Vec<_>>())
+    });
+    let reason = match tokio::time::timeout(DOCUMENTATION_TIMEOUT, task).await {
+        Ok(Ok(Ok(documentation))) => return Ok(documentation),
+        Ok(Ok(Err(reason))) => reason,
+        Ok(Err(_)) | Err(_) => format!("its section `{SECTION}` cannot be read"),
+    };
+    Err(LoadError::Damaged { reason: printable(&reason) })
 }
 
 fn engine_config() -> Config {

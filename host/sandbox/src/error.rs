@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use perstack_core::config::ByteSize;
 
+use crate::typed::LeftOut;
+
 /// Why a component was not loaded. Displays what is wrong; [`LoadError::hint`] says what to do.
 #[derive(Debug, thiserror::Error)]
 #[expect(missing_docs, reason = "each variant's text says what it is")]
@@ -32,6 +34,8 @@ pub enum LoadError {
     ListTools(String),
     #[error("the tools that the component lists cannot be used: {0}")]
     BadTools(String),
+    #[error("none of the component's functions can be a tool: {0}")]
+    NoTools(LeftOut),
     #[error("directory `{path}` cannot be granted: {reason}")]
     BadDirectory { path: String, reason: String },
     #[error("the sandbox failed: {0}")]
@@ -61,6 +65,7 @@ impl LoadError {
             Self::DoesNotLink { .. } => "build it against package `perstack:plugin@0.1.0`, see `wit/`",
             Self::TooDemanding { .. } | Self::CompileTimeout(_) => "build a smaller component",
             Self::ListTools(_) | Self::BadTools(_) => "this is a mistake in the skill: tell its author",
+            Self::NoTools(_) => "a tool takes and returns values only, see docs/any-component.md",
             Self::BadDirectory { .. } => "correct `filesystem` in the skill's `capabilities`",
             Self::Engine(_) => return None,
         };

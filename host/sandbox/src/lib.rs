@@ -2,7 +2,9 @@
 //!
 //! - [`Sandbox`] holds the engine. It loads components, checks what they import, compiles them or takes them from the
 //!   cache, and links them once.
-//! - [`Skill`] is a linked skill. Each call of a tool runs in a fresh instance with its [`Grants`] and [`Limits`].
+//! - [`Skill`] is a linked skill: a component of our world, or of any other, whose exported functions are its tools.
+//!   Each call of a tool runs in a fresh instance with its [`Grants`] and [`Limits`].
+//! - [`pack()`] puts the documentation of its WIT into a component.
 //! - [`Logic`] is a linked Expert. Everything it asks of the host goes to a [`LogicHost`].
 //!
 //! What a guest can reach is decided in `capability/`, one file each; what it can use up, in `limits.rs`.
@@ -19,7 +21,9 @@ mod error;
 mod limits;
 mod logic;
 mod logic_host;
+mod pack;
 mod skill;
+mod typed;
 
 pub use cache::{Cache, CacheError};
 pub use capability::{DirectoryGrant, Grants, GuestClock};
@@ -31,4 +35,6 @@ pub use logic_host::{
     Answer, AskError, Halt, LogicDelegation, LogicHost, LogicInput, LogicMessage, LogicModelError, LogicRequest,
     LogicToolCall, LogicToolResult,
 };
+pub use pack::{PackError, pack};
 pub use skill::{LoadTimes, Skill};
+pub use typed::{LeftOut, Reason};

@@ -16,9 +16,10 @@ use crate::bindings::{skill, types};
 use crate::capability::{Captured, Grants, OpenGrant, SkillState, open_directories, preopen, set_environment};
 use crate::component::ComponentBytes;
 use crate::convert;
-use crate::engine::{Sandbox, resources};
+use crate::engine::{LinkedSkill, Sandbox, resources};
 use crate::error::{Ended, LoadError, printable};
 use crate::limits::{Limiter, MAX_HANDLES, MAX_RANDOM_BYTES, Stopwatch, within};
+use crate::typed::{LeftOut, Typed};
 
 /// Lines of a crash that are told: a panic's message and place.
 const MAX_CRASH_LINES: usize = 4;
@@ -29,13 +30,21 @@ const RUST_NOTE: &str = "note: run with `RUST_BACKTRACE=1`";
 pub struct Skill {
     name: String,
     sandbox: Sandbox,
-    linked: skill::SkillPre<SkillStore>,
+    functions: Functions,
     environment: Vec<(String, String)>,
     directories: Vec<OpenGrant>,
     limits: Limits,
     tools: Vec<ToolDefinition>,
     size: ByteSize,
     times: LoadTimes,
+}
+
+/// How a skill is called.
+enum Functions {
+    /// Through the interface `tools` of our world.
+    Tools(skill::SkillPre<SkillStore>),
+    /// Each function that it exports by itself.
+    Typed(Typed),
 }
 
 /// How long getting a skill ready took.
@@ -64,18 +73,27 @@ impl Skill {
         let linked = sandbox.link_skill(component).await?;
         let link = started.elapsed();
         let directories = open_directories(&grants.directories)?;
+        let (functions, tools) = match linked {
+            LinkedSkill::Ours(linked) => (Functions::Tools(linked), Vec::new()),
+            LinkedSkill::Other { linked, documentation } => {
+                let (typed, tools) = Typed::read(linked, &documentation)?;
+                (Functions::Typed(typed), tools)
+            }
+        };
         let mut skill = Self {
             name: name.to_owned(),
             sandbox: sandbox.clone(),
-            linked,
+            functions,
             environment: grants.environment,
             directories,
             limits,
-            tools: Vec::new(),
+            tools,
             size: component.size(),
             times: LoadTimes { link, list_tools: Duration::ZERO },
         };
-        skill.tools = skill.list_tools().await?;
+        if let Functions::Tools(linked) = &skill.functions {
+            skill.tools = skill.list_tools(linked).await?;
+        }
         skill.times.list_tools = started.elapsed() - link;
         Ok(skill)
     }
@@ -90,11 +108,19 @@ impl Skill {
         self.times
     }
 
+    /// Functions that it exports and that are no tools, with the reasons. A skill of our world has none.
+    pub fn left_out(&self) -> &[LeftOut] {
+        match &self.functions {
+            Functions::Tools(_) => &[],
+            Functions::Typed(typed) => typed.left_out(),
+        }
+    }
+
     /// The list must not depend on capabilities, so it is made without any.
-    async fn list_tools(&self) -> Result<Vec<ToolDefinition>, LoadError> {
+    async fn list_tools(&self, linked: &skill::SkillPre<SkillStore>) -> Result<Vec<ToolDefinition>, LoadError> {
         let (guest, mut wasi) = Guest::new(&self.limits);
         let call = async |store: &mut wasmtime::Store<SkillStore>| {
-            let instance = self.linked.instantiate_async(&mut *store).await?;
+            let instance = linked.instantiate_async(&mut *store).await?;
             instance.perstack_plugin_tools().call_list_tools(store).await
         };
         let data = SkillStore::new(self, wasi.build(), &self.limits, unattended());
@@ -139,17 +165,28 @@ impl ToolSet for Skill {
         if let Err(error) = preopen(&mut wasi, &self.directories) {
             return CallOutcome::refused(ToolError::Ended(format!("`{}`: {error:#}", self.name)));
         }
-        let arguments = arguments.to_string();
-        let call = async |store: &mut wasmtime::Store<SkillStore>| {
-            let instance = self.linked.instantiate_async(&mut *store).await?;
-            instance.perstack_plugin_tools().call_call_tool(store, tool, &arguments).await
-        };
         let data = SkillStore::new(self, wasi.build(), &self.limits, context);
-        let (answer, data) = self.run(data, &guest, call).await;
-        let returned = answer.is_ok();
-        let result = answer
-            .and_then(|answer| self.convert(answer))
-            .unwrap_or_else(|ended| Err(ToolError::Ended(format!("`{}` was ended: {ended}", self.name))));
+        let (returned, answer, data) = match &self.functions {
+            Functions::Tools(linked) => {
+                let arguments = arguments.to_string();
+                let call = async |store: &mut wasmtime::Store<SkillStore>| {
+                    let instance = linked.instantiate_async(&mut *store).await?;
+                    instance.perstack_plugin_tools().call_call_tool(store, tool, &arguments).await
+                };
+                let (answer, data) = self.run(data, &guest, call).await;
+                (answer.is_ok(), answer.and_then(|answer| self.convert(answer)), data)
+            }
+            Functions::Typed(typed) => {
+                let call = match typed.prepare(tool, arguments) {
+                    Ok(call) => call,
+                    Err(error) => return CallOutcome::refused(error),
+                };
+                let (answer, data) = self.run(data, &guest, async |store| call.run(store).await).await;
+                (answer.is_ok(), answer.and_then(|value| call.answer(value.as_ref(), &self.limits)), data)
+            }
+        };
+        let result =
+            answer.unwrap_or_else(|ended| Err(ToolError::Ended(format!("`{}` was ended: {ended}", self.name))));
         let (changes, open) = data.state.finish();
         CallOutcome {
             result,

@@ -15,6 +15,10 @@
 pub const GUESTS: &str = env!("COMPONENT_GUESTS");
 /// An Expert that does what its query says.
 pub const GUESTS_EXPERT: &str = env!("COMPONENT_GUESTS_EXPERT");
+/// A component of a world of its own.
+pub const TYPED: &str = env!("COMPONENT_TYPED");
+/// Its WIT.
+pub const TYPED_WIT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../typed-guest/wit");
 /// The plugin `scoreboard`, a skill.
 pub const SCOREBOARD: &str = env!("COMPONENT_SCOREBOARD");
 /// The plugin `tic-tac-toe`, an Expert.

@@ -2,4 +2,5 @@
 
 pub(crate) mod plain;
 pub(crate) mod run;
+pub(crate) mod skill;
 pub(crate) mod start;

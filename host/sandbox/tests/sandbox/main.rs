@@ -12,6 +12,7 @@ mod logic;
 mod network;
 mod output;
 mod state;
+mod typed;
 
 use answers::*;
 use files::*;
