@@ -12,6 +12,7 @@ mod logic;
 mod network;
 mod output;
 mod state;
+mod workspace;
 
 use answers::*;
 use files::*;
@@ -19,6 +20,7 @@ use limits::*;
 use network::*;
 use output::*;
 use state::*;
+use workspace::*;
 
 /// A guest without a test does not compile.
 macro_rules! has_a_test {
