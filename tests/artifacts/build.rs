@@ -8,9 +8,10 @@ use std::{env, fs};
 
 use perstack_guest_build::{Guest, components};
 
-const GUESTS: [Guest<'static>; 4] = [
+const GUESTS: [Guest<'static>; 5] = [
     Guest { package: "perstack-test-guests", folder: "tests/guests" },
     Guest { package: "perstack-test-guests-expert", folder: "tests/guests-expert" },
+    Guest { package: "perstack-base", folder: "plugins/base" },
     Guest { package: "scoreboard", folder: "plugins/scoreboard" },
     Guest { package: "tic-tac-toe", folder: "plugins/tic-tac-toe" },
 ];

@@ -15,6 +15,8 @@
 pub const GUESTS: &str = env!("COMPONENT_GUESTS");
 /// An Expert that does what its query says.
 pub const GUESTS_EXPERT: &str = env!("COMPONENT_GUESTS_EXPERT");
+/// The plugin `base`, the skill that every Expert has.
+pub const BASE: &str = env!("COMPONENT_PERSTACK_BASE");
 /// The plugin `scoreboard`, a skill.
 pub const SCOREBOARD: &str = env!("COMPONENT_SCOREBOARD");
 /// The plugin `tic-tac-toe`, an Expert.
