@@ -8,10 +8,11 @@ use std::{env, fs};
 
 use perstack_guest_build::{Guest, components};
 
-const GUESTS: [Guest<'static>; 5] = [
+const GUESTS: [Guest<'static>; 6] = [
     Guest { package: "perstack-test-guests", folder: "tests/guests" },
     Guest { package: "perstack-test-guests-expert", folder: "tests/guests-expert" },
     Guest { package: "perstack-test-typed", folder: "tests/typed-guest" },
+    Guest { package: "perstack-base", folder: "plugins/base" },
     Guest { package: "scoreboard", folder: "plugins/scoreboard" },
     Guest { package: "tic-tac-toe", folder: "plugins/tic-tac-toe" },
 ];

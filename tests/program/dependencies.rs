@@ -17,6 +17,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("perstack-guest-macros", &[]),
     ("perstack-guest", &["perstack-guest-macros"]),
     ("perstack-guest-build", &[]),
+    ("perstack-base", &["perstack-guest"]),
     ("scoreboard", &["perstack-guest"]),
     ("tic-tac-toe", &["perstack-guest"]),
     ("perstack-test-guests", &["perstack-guest"]),

@@ -11,6 +11,7 @@ use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, OptLevel, Po
 
 use crate::bindings::{expert, skill};
 use crate::cache::Cache;
+use crate::capability::add_files_to_linker;
 use crate::component::{Calls, ComponentBytes, World, check};
 use crate::error::{LoadError, printable};
 use crate::limits::{
@@ -78,6 +79,7 @@ impl Sandbox {
         keep_time(&engine).map_err(|error| LoadError::Engine(error.to_string()))?;
         let mut skills = Linker::new(&engine);
         wasmtime_wasi::p2::add_to_linker_async(&mut skills).map_err(engine_error)?;
+        add_files_to_linker(&mut skills).map_err(engine_error)?;
         skill::Skill::add_to_linker::<_, HasSelf<_>>(&mut skills, |store| store).map_err(engine_error)?;
         let mut experts = Linker::new(&engine);
         wasmtime_wasi::p2::add_to_linker_async(&mut experts).map_err(engine_error)?;

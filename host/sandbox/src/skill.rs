@@ -10,10 +10,13 @@ use perstack_core::{
 };
 use serde_json::Value;
 use wasmtime::component::{ResourceTable, ResourceTableError};
+use wasmtime_wasi::filesystem::WasiFilesystemCtxView;
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 
 use crate::bindings::{skill, types};
-use crate::capability::{Captured, Grants, OpenGrant, SkillState, open_directories, preopen, set_environment};
+use crate::capability::{
+    Captured, FilesView, Grants, GuestFiles, HasFiles, OpenGrants, SkillState, open_directories, set_environment,
+};
 use crate::component::ComponentBytes;
 use crate::convert;
 use crate::engine::{LinkedSkill, Sandbox, resources};
@@ -32,7 +35,7 @@ pub struct Skill {
     sandbox: Sandbox,
     functions: Functions,
     environment: Vec<(String, String)>,
-    directories: Vec<OpenGrant>,
+    directories: OpenGrants,
     limits: Limits,
     tools: Vec<ToolDefinition>,
     size: ByteSize,
@@ -123,7 +126,7 @@ impl Skill {
             let instance = linked.instantiate_async(&mut *store).await?;
             instance.perstack_plugin_tools().call_list_tools(store).await
         };
-        let data = SkillStore::new(self, wasi.build(), &self.limits, unattended());
+        let data = SkillStore::new(self, wasi.build(), OpenGrants::default(), unattended());
         let (listed, _) = self.run(data, &guest, call).await;
         let listed = listed.map_err(|ended| LoadError::ListTools(ended.to_string()))?;
         convert::tools(listed).map_err(LoadError::BadTools)
@@ -162,10 +165,7 @@ impl ToolSet for Skill {
     async fn call(&self, tool: &str, arguments: &Value, context: CallContext) -> CallOutcome {
         let (guest, mut wasi) = Guest::new(&self.limits);
         set_environment(&mut wasi, &self.environment);
-        if let Err(error) = preopen(&mut wasi, &self.directories) {
-            return CallOutcome::refused(ToolError::Ended(format!("`{}`: {error:#}", self.name)));
-        }
-        let data = SkillStore::new(self, wasi.build(), &self.limits, context);
+        let data = SkillStore::new(self, wasi.build(), self.directories.clone(), context);
         let (returned, answer, data) = match &self.functions {
             Functions::Tools(linked) => {
                 let arguments = arguments.to_string();
@@ -258,6 +258,7 @@ pub(crate) fn ended(error: &wasmtime::Error, limiter: &mut Limiter, stderr: &Cap
 pub(crate) struct SkillStore {
     wasi: WasiCtx,
     table: ResourceTable,
+    files: GuestFiles,
     pub(crate) limiter: Limiter,
     pub(crate) skill_name: String,
     pub(crate) context: CallContext,
@@ -266,11 +267,12 @@ pub(crate) struct SkillStore {
 }
 
 impl SkillStore {
-    fn new(skill: &Skill, wasi: WasiCtx, limits: &Limits, context: CallContext) -> Self {
+    fn new(skill: &Skill, wasi: WasiCtx, directories: OpenGrants, context: CallContext) -> Self {
         Self {
             wasi,
             table: resources(),
-            limiter: Limiter::new(limits),
+            files: GuestFiles::new(directories),
+            limiter: Limiter::new(&skill.limits),
             skill_name: skill.name.clone(),
             state: SkillState::new(context.state.clone()),
             context,
@@ -282,6 +284,13 @@ impl SkillStore {
 impl WasiView for SkillStore {
     fn ctx(&mut self) -> WasiCtxView<'_> {
         WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+impl HasFiles for SkillStore {
+    fn files(&mut self) -> FilesView<'_> {
+        let wasi = WasiFilesystemCtxView { ctx: self.wasi.filesystem(), table: &mut self.table };
+        FilesView::new(&mut self.files, wasi)
     }
 }
 

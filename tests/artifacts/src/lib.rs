@@ -19,6 +19,8 @@ pub const GUESTS_EXPERT: &str = env!("COMPONENT_GUESTS_EXPERT");
 pub const TYPED: &str = env!("COMPONENT_TYPED");
 /// Its WIT.
 pub const TYPED_WIT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../typed-guest/wit");
+/// The plugin `base`, the skill that every Expert has.
+pub const BASE: &str = env!("COMPONENT_PERSTACK_BASE");
 /// The plugin `scoreboard`, a skill.
 pub const SCOREBOARD: &str = env!("COMPONENT_SCOREBOARD");
 /// The plugin `tic-tac-toe`, an Expert.

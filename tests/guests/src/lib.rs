@@ -14,7 +14,9 @@ mod sandbox_many_handles;
 mod sandbox_many_parts;
 mod sandbox_memory_bomb;
 mod sandbox_panic;
+mod sandbox_probe;
 mod sandbox_progress;
+mod sandbox_race;
 mod sandbox_random;
 mod sandbox_read_file;
 mod sandbox_recursion;
@@ -132,6 +134,18 @@ mod cases {
     #[tool]
     fn sandbox_symlink(link: String, target: String, #[arg(default = "")] below: String) -> Result<String, String> {
         crate::sandbox_symlink::run(&link, &target, &below)
+    }
+
+    /// Tries everything that can be tried on a path, and says what worked.
+    #[tool]
+    fn sandbox_probe(path: String) -> String {
+        crate::sandbox_probe::run(&path)
+    }
+
+    /// One guest swaps what a name stands for, another uses the name meanwhile.
+    #[tool]
+    fn sandbox_race(role: String, link: String, targets: Vec<String>, milliseconds: u64) -> Result<String, String> {
+        crate::sandbox_race::run(&role, &link, &targets, milliseconds)
     }
 
     /// Opens a file again and again, and closes none.

@@ -3,9 +3,9 @@
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
 use syn::ext::IdentExt;
-use syn::{Error, Expr, FnArg, Ident, Pat, PatType, Result, Type};
+use syn::{Error, Expr, FnArg, Ident, LitStr, Pat, PatType, Result, Type};
 
-use crate::attributes::{documentation, is_named, optional_text};
+use crate::attributes::{check_name, documentation, is_named, optional_text};
 use crate::literal::{Default, Number};
 use crate::returns::generic_argument;
 
@@ -71,8 +71,13 @@ impl Argument {
                     "default" => self.default = Some(Default::parse(meta.value()?.parse::<Expr>()?, &self.ty)),
                     "min" => self.min = Some(Number::parse_bound(&meta.value()?.parse()?, self.inner())?),
                     "max" => self.max = Some(Number::parse_bound(&meta.value()?.parse()?, self.inner())?),
-                    "description" => self.description = Some(meta.value()?.parse::<syn::LitStr>()?.value()),
-                    _ => return Err(meta.error("expected `default`, `min`, `max` or `description`")),
+                    "description" => self.description = Some(meta.value()?.parse::<LitStr>()?.value()),
+                    "name" => {
+                        let name = meta.value()?.parse::<LitStr>()?;
+                        check_name("an argument", &name.value(), name.span())?;
+                        self.name = name.value();
+                    }
+                    _ => return Err(meta.error("expected `name`, `default`, `min`, `max` or `description`")),
                 }
                 Ok(())
             })?;

@@ -1,8 +1,11 @@
 //! What all macros read from attributes.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use quote::quote;
 use syn::{Attribute, Error, Expr, ExprLit, Lit, Meta, Result, Visibility, parse_quote};
+
+/// The longest name of a tool that the contract allows.
+const MAX_NAME_LENGTH: usize = 64;
 
 /// Refuses arguments of an attribute that takes none.
 pub(crate) fn no_arguments(macro_name: &str, arguments: &TokenStream) -> Result<()> {
@@ -74,4 +77,16 @@ pub(crate) fn publish(visibility: &mut Visibility) {
     if matches!(visibility, Visibility::Inherited) {
         *visibility = parse_quote!(pub);
     }
+}
+
+/// Refuses names that the contract does not allow for tools. Those of arguments are held to the same.
+pub(crate) fn check_name(of: &str, name: &str, span: Span) -> Result<()> {
+    let fits = |character: char| character.is_ascii_alphanumeric() || matches!(character, '_' | '-');
+    if name.is_empty() || name.len() > MAX_NAME_LENGTH || !name.chars().all(fits) {
+        return Err(Error::new(
+            span,
+            format!("{of}'s name has 1 to {MAX_NAME_LENGTH} of `a-z A-Z 0-9 _ -`, and `{name}` does not fit"),
+        ));
+    }
+    Ok(())
 }

@@ -22,8 +22,8 @@ use syn::parse_macro_input;
 /// and a `name = "…"` where it is not that of the function. The doc comment is the tool's description.
 ///
 /// A parameter is an argument of the same name; an `Option` may be left out. `#[arg(…)]` takes `default = …`,
-/// `min = …` and `max = …` (of a number's value, a string's characters, a list's items) and `description = "…"`, which
-/// a doc comment on the parameter is too.
+/// `min = …` and `max = …` (of a number's value, a string's characters, a list's items), a `name = "…"` where it is not
+/// that of the parameter, and `description = "…"`, which a doc comment on the parameter is too.
 ///
 /// What the function returns is judged by how its type is written: `String` and `&str` are text, `()` is the text
 /// `Done`, `Output` is taken as it is, and anything else is data with a schema. All of these may stand in a `Result`,

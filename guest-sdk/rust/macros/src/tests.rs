@@ -88,7 +88,9 @@ fn hints() {
 
 #[test]
 fn arguments() {
-    refuses_argument("#[arg(least = 1)] a: u8", "expected `default`, `min`, `max` or `description`");
+    refuses_argument("#[arg(least = 1)] a: u8", "expected `name`, `default`, `min`, `max` or `description`");
+    refuses_argument(r#"#[arg(name = "two words")] a: u8"#, "an argument's name has 1 to 64");
+    refuses_argument(r#"a: u8, #[arg(name = "a")] b: u8"#, "the tool has another argument named `a`");
     refuses_argument("#[arg(min = LOW)] a: u8", "expected a number");
     refuses_argument("#[arg(min = 3, max = 2)] a: u8", "`max = 2` is below `min = 3`");
     refuses_argument("#[arg(default = 9, max = 8)] a: u8", "the default is above `max = 8`");

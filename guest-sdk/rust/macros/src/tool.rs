@@ -7,11 +7,8 @@ use syn::spanned::Spanned;
 use syn::{Attribute, Error, Ident, ItemFn, LitStr, Meta, Result, Safety};
 
 use crate::argument::Argument;
-use crate::attributes::{documentation, is_named, publish};
+use crate::attributes::{check_name, documentation, is_named, publish};
 use crate::returns::Returns;
-
-/// The longest tool name that the contract allows.
-const MAX_NAME_LENGTH: usize = 64;
 
 /// The names of the hints, as `#[tool(…)]` and `Hints` have them.
 const HINTS: [&str; 4] = ["read_only", "destructive", "idempotent", "open_world"];
@@ -57,9 +54,14 @@ impl Tool {
         for attribute in function.attrs.iter().filter(|attribute| is_tool(attribute)) {
             tool.read_attribute(attribute)?;
         }
-        check_name(&tool.name, tool.name_span)?;
+        check_name("a tool", &tool.name, tool.name_span)?;
         for (index, input) in function.sig.inputs.iter_mut().enumerate() {
-            tool.arguments.push(Argument::parse(input, index)?);
+            let argument = Argument::parse(input, index)?;
+            if tool.arguments.iter().any(|other| other.name == argument.name) {
+                let reason = format!("the tool has another argument named `{}`", argument.name);
+                return Err(Error::new_spanned(input, reason));
+            }
+            tool.arguments.push(argument);
         }
         function.attrs.retain(|attribute| !is_tool(attribute));
         publish(&mut function.vis);
@@ -155,18 +157,6 @@ fn check_signature(function: &ItemFn) -> Result<()> {
     }
     if let Some(abi) = &signature.abi {
         return Err(Error::new_spanned(abi, "a tool is an ordinary Rust function, without `extern`"));
-    }
-    Ok(())
-}
-
-/// Refuses names that the contract does not allow.
-fn check_name(name: &str, span: Span) -> Result<()> {
-    let fits = |character: char| character.is_ascii_alphanumeric() || matches!(character, '_' | '-');
-    if name.is_empty() || name.len() > MAX_NAME_LENGTH || !name.chars().all(fits) {
-        return Err(Error::new(
-            span,
-            format!("a tool's name has 1 to {MAX_NAME_LENGTH} of `a-z A-Z 0-9 _ -`, and `{name}` does not fit"),
-        ));
     }
     Ok(())
 }

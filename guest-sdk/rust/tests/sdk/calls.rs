@@ -45,6 +45,14 @@ fn fills_in_defaults() {
 }
 
 #[test]
+fn an_argument_may_have_another_name_than_its_parameter() {
+    assert_eq!(text("entitle", r#"{"chartTitle":"May"}"#), "May");
+    assert_eq!(refusal("entitle", r#"{"title":"May"}"#), "the tool has no argument `title`: it takes `chartTitle`");
+    let long = refusal("entitle", r#"{"chartTitle":"August"}"#);
+    assert_eq!(long, "the argument `chartTitle` must have at most 5 characters, not 6");
+}
+
+#[test]
 fn names_the_argument_that_does_not_fit() {
     let missing = "the argument `city` is missing";
     let wrong = "the argument `city` does not fit: invalid type: integer `7`, expected a string";

@@ -85,6 +85,12 @@ mod weather {
         Output::text("Chart").with_image("image/png", vec![1]).with_workspace_file("a.csv", "text/csv")
     }
 
+    /// Names a chart.
+    #[tool]
+    fn entitle(#[arg(name = "chartTitle", max = 5)] title: String) -> String {
+        title
+    }
+
     /// Fails in a way of its own.
     #[tool]
     fn odd() -> Result<&'static str, std::num::ParseIntError> {

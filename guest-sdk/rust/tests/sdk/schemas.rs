@@ -21,7 +21,7 @@ const DAY: &str = concat!(
 #[test]
 fn tools_stand_in_the_order_of_the_module() {
     let names: Vec<_> = Skill::tools().into_iter().map(|tool| tool.name).collect();
-    assert_eq!(names, ["forecast", "echo-all", "remove", "chart", "odd"]);
+    assert_eq!(names, ["forecast", "echo-all", "remove", "chart", "entitle", "odd"]);
 }
 
 #[test]

@@ -11,14 +11,14 @@ mod stdio;
 
 pub use clocks::GuestClock;
 pub use filesystem::DirectoryGrant;
-pub(crate) use filesystem::OpenGrant;
+pub(crate) use filesystem::{FilesView, GuestFiles, HasFiles, OpenGrants};
 pub(crate) use random::seeded;
 pub(crate) use state::{SkillState, scope};
 pub(crate) use stdio::Captured;
 
 pub(crate) use clocks::journaled as journaled_clocks;
 pub(crate) use environment::set as set_environment;
-pub(crate) use filesystem::{open as open_directories, preopen};
+pub(crate) use filesystem::{add_to_linker as add_files_to_linker, open as open_directories};
 
 /// What a skill is granted. By default:
 /// - no file or directory

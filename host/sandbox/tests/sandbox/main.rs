@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
 mod answers;
+mod base;
 mod cache;
 mod files;
 mod harness;
@@ -13,6 +14,7 @@ mod network;
 mod output;
 mod state;
 mod typed;
+mod workspace;
 
 use answers::*;
 use files::*;
@@ -20,6 +22,7 @@ use limits::*;
 use network::*;
 use output::*;
 use state::*;
+use workspace::*;
 
 /// A guest without a test does not compile.
 macro_rules! has_a_test {

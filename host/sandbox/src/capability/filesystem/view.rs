@@ -1,0 +1,112 @@
+//! A guest's files, and ways to do something to them.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io;
+use std::sync::Arc;
+
+use rustix::io::Errno;
+use wasmtime::component::{HasData, Linker, Resource};
+use wasmtime_wasi::filesystem::{self, Descriptor, Dir, WasiFilesystemCtxView, WasiFilesystemView};
+use wasmtime_wasi::p2::bindings::filesystem::{preopens, types};
+use wasmtime_wasi::p2::{FsError, FsResult};
+use wasmtime_wasi::runtime::spawn_blocking;
+use wasmtime_wasi::{FsPerms, OpenMode};
+
+use super::fence::{Fence, Found, LastLink, Place};
+use super::{GuestFiles, OpenGrants};
+
+/// A store that has a guest's files.
+pub(crate) trait HasFiles: WasiFilesystemView + 'static {
+    fn files(&mut self) -> FilesView<'_>;
+}
+
+/// A guest's files, and wasmtime's side of them.
+pub(crate) struct FilesView<'a> {
+    pub(super) wasi: WasiFilesystemCtxView<'a>,
+    pub(super) grants: &'a OpenGrants,
+    pub(super) root_listings: &'a mut HashMap<u32, Arc<File>>,
+}
+
+impl<'a> FilesView<'a> {
+    pub(crate) fn new(files: &'a mut GuestFiles, wasi: WasiFilesystemCtxView<'a>) -> Self {
+        Self { wasi, grants: &files.grants, root_listings: &mut files.root_listings }
+    }
+}
+
+struct Files;
+
+impl HasData for Files {
+    type Data<'a> = FilesView<'a>;
+}
+
+/// Puts this in the place of wasmtime's `wasi:filesystem`.
+pub(crate) fn add_to_linker<T: HasFiles>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
+    linker.allow_shadowing(true);
+    types::add_to_linker::<T, Files>(linker, T::files)?;
+    preopens::add_to_linker::<T, Files>(linker, T::files)?;
+    linker.allow_shadowing(false);
+    Ok(())
+}
+
+impl FilesView<'_> {
+    /// The directory behind a handle.
+    pub(super) fn dir(&self, handle: &Resource<Descriptor>) -> FsResult<Dir> {
+        match self.wasi.table.get(handle)? {
+            Descriptor::Dir(dir) => Ok(dir.clone()),
+            Descriptor::File(_) => Err(types::ErrorCode::NotDirectory.into()),
+        }
+    }
+
+    /// Does something to what a path leads to, on a thread that may wait.
+    pub(super) async fn at<R: Send + 'static>(
+        &mut self,
+        start: &Resource<Descriptor>,
+        path: String,
+        last_link: LastLink,
+        work: impl FnOnce(&Fence, Place) -> Result<R, Errno> + Send + 'static,
+    ) -> FsResult<R> {
+        let start = self.dir(start)?;
+        let fence = self.grants.fence.clone();
+        let done = spawn_blocking(move || {
+            let place = fence.resolve(&start.dir, start.perms.write_not_permitted(), &path, last_link)?;
+            work(&fence, place)
+        });
+        done.await.map_err(from_errno)
+    }
+
+    /// The same with two paths. Links at their ends are not followed.
+    pub(super) async fn at_both<R: Send + 'static>(
+        &mut self,
+        old: (Resource<Descriptor>, String),
+        new: (Resource<Descriptor>, String),
+        work: impl FnOnce(&Fence, Place, Place) -> Result<R, Errno> + Send + 'static,
+    ) -> FsResult<R> {
+        let (old_start, new_start) = (self.dir(&old.0)?, self.dir(&new.0)?);
+        let fence = self.grants.fence.clone();
+        let done = spawn_blocking(move || {
+            let place = |start: Dir, path: &str| {
+                fence.resolve(&start.dir, start.perms.write_not_permitted(), path, LastLink::Keep)
+            };
+            let (old, new) = (place(old_start, &old.1)?, place(new_start, &new.1)?);
+            old.writable()?;
+            new.writable()?;
+            old.entry()?;
+            new.entry()?;
+            old.found()?;
+            new.is_free()?;
+            work(&fence, old, new)
+        });
+        done.await.map_err(from_errno)
+    }
+
+    /// What wasmtime says of something that is held, but not open.
+    pub(super) fn lend(&mut self, found: Found) -> FsResult<Resource<Descriptor>> {
+        let file = filesystem::File::new(found.handle.into(), FsPerms::ReadOnly, OpenMode::empty(), false);
+        Ok(self.wasi.table.push(Descriptor::File(file))?)
+    }
+}
+
+pub(super) fn from_errno(errno: Errno) -> FsError {
+    io::Error::from(errno).into()
+}
