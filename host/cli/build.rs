@@ -4,6 +4,7 @@ use perstack_guest_build::{Guest, components};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let built = components(&[
+        Guest { package: "perstack-base", folder: "plugins/base" },
         Guest { package: "tic-tac-toe", folder: "plugins/tic-tac-toe" },
         Guest { package: "scoreboard", folder: "plugins/scoreboard" },
     ])?;

@@ -1,6 +1,9 @@
-//! The Experts that are part of the program.
+//! Components that are part of the program.
 
 use perstack_runtime::{BundledFile, Project, ProjectError};
+
+/// The skill that every Expert has when a model drives it.
+pub(crate) const BASE: &[u8] = include_bytes!(env!("COMPONENT_PERSTACK_BASE"));
 
 const TIC_TAC_TOE: &[BundledFile] = &[
     BundledFile { path: "perstack.toml", content: include_bytes!("../../../plugins/tic-tac-toe/perstack.toml") },
@@ -8,7 +11,7 @@ const TIC_TAC_TOE: &[BundledFile] = &[
     BundledFile { path: "scoreboard.wasm", content: include_bytes!(env!("COMPONENT_SCOREBOARD")) },
 ];
 
-/// All of them, one project each.
+/// The Experts, one project each.
 pub(crate) fn projects() -> Result<Vec<Project>, ProjectError> {
     [TIC_TAC_TOE].into_iter().map(Project::bundled).collect()
 }

@@ -55,7 +55,7 @@ pub(crate) fn runtime(args: &SharedArgs) -> Result<Runtime, Failure> {
             None
         }
     };
-    Ok(Runtime::new(RuntimeConfig { cache, base: None, model })?)
+    Ok(Runtime::new(RuntimeConfig { cache, base: Some(bundled::BASE), model })?)
 }
 
 /// What to run, as the command line says.

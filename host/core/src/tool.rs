@@ -95,13 +95,6 @@ pub enum Content {
         /// The file in base64.
         base64: String,
     },
-    /// A file that the host reads itself, under the skill's grants.
-    WorkspaceFile {
-        /// Relative to the workspace.
-        path: String,
-        /// IANA media type.
-        media_type: String,
-    },
 }
 
 /// A tool's answer.

@@ -89,8 +89,5 @@ fn part(content: &Content) -> Result<Part, RunError> {
         Content::File { media_type, base64 } => {
             Part::FileInlinePart { encoded_data: base64, mime_type: media_type, id }
         }
-        Content::WorkspaceFile { path, media_type } => {
-            Part::TextPart { text: format!("[file `{path}` of the workspace, {media_type}]"), id }
-        }
     })
 }

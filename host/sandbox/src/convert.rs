@@ -10,7 +10,8 @@ use serde_json::Value;
 
 use crate::bindings::expert::perstack::plugin::model;
 use crate::bindings::types;
-use crate::error::Ended;
+use crate::capability::{ContentsError, OpenGrants};
+use crate::error::{Ended, printable};
 use crate::logic_host::{LogicMessage, LogicToolCall, LogicToolResult};
 
 /// Tools of one skill: as many as Perstack allows.
@@ -25,6 +26,10 @@ pub(crate) const MAX_DESCRIPTION: usize = 8 << 10;
 pub(crate) const MAX_SCHEMA: usize = 64 << 10;
 /// Parts of an answer. A part may be empty, so counting their bytes does not bound them.
 const MAX_PARTS: usize = 1000;
+/// Bytes of an image that the host reads for a model, and of all files together that one answer names: what Perstack
+/// allows.
+const MAX_IMAGE: usize = 15 << 20;
+const MAX_FILES: usize = 30 << 20;
 /// Bytes of a media type; RFC 6838 allows 127 for each half.
 const MAX_MEDIA_TYPE: usize = 255;
 
@@ -109,8 +114,13 @@ pub(crate) fn tool_definition(tool: ToolDefinition) -> types::ToolDefinition {
     }
 }
 
-/// Takes a tool's answer, if it is within the limit and keeps to the contract.
-pub(crate) fn output(output: types::ToolOutput, limits: &Limits) -> Result<ToolOutput, Ended> {
+/// Takes a tool's answer, if it is within the limit and keeps to the contract. Files that it names are read under the
+/// skill's grants; where that fails, the tool failed.
+pub(crate) async fn output(
+    output: types::ToolOutput,
+    limits: &Limits,
+    files: &OpenGrants,
+) -> Result<Result<ToolOutput, ToolError>, Ended> {
     let parts = output.content.len();
     if parts > MAX_PARTS {
         return Err(Ended::BadAnswer(format!("its answer has {parts} parts, more than {MAX_PARTS}")));
@@ -120,8 +130,43 @@ pub(crate) fn output(output: types::ToolOutput, limits: &Limits) -> Result<ToolO
     within_output(size, limits)?;
     let structured = output.structured.as_deref().map(serde_json::from_str).transpose();
     let structured = structured.map_err(|error| Ended::BadAnswer(format!("`structured` is not JSON: {error}")))?;
-    let content = contents(output.content)?;
-    Ok(ToolOutput { content, structured })
+    let mut content = Vec::with_capacity(parts);
+    let mut left = MAX_FILES;
+    for part in output.content {
+        content.push(match part {
+            types::Content::WorkspaceFile(file) => match workspace_file(file, files, &mut left).await? {
+                Ok(file) => file,
+                Err(error) => return Ok(Err(error)),
+            },
+            part => self::content(part)?,
+        });
+    }
+    Ok(Ok(ToolOutput { content, structured }))
+}
+
+async fn workspace_file(
+    file: types::WorkspaceFile,
+    files: &OpenGrants,
+    left: &mut usize,
+) -> Result<Result<Content, ToolError>, Ended> {
+    let media_type = media_type(file.media_type)?;
+    let is_image = media_type.starts_with("image/");
+    let limit = if is_image { MAX_IMAGE.min(*left) } else { *left };
+    Ok(match files.read(&file.path, limit).await {
+        Ok(bytes) => {
+            *left -= bytes.len();
+            let base64 = base64(&bytes);
+            Ok(if is_image { Content::Image { media_type, base64 } } else { Content::File { media_type, base64 } })
+        }
+        Err(error) => {
+            let text = format!("`{}` was not read: {error}", printable(&file.path));
+            Err(if matches!(error, ContentsError::NotGranted) {
+                ToolError::Denied(text)
+            } else {
+                ToolError::Failed(text)
+            })
+        }
+    })
 }
 
 /// Takes a tool's error, if it is within the limit.
@@ -157,8 +202,8 @@ fn content(content: types::Content) -> Result<Content, Ended> {
         types::Content::File(blob) => {
             Content::File { media_type: media_type(blob.media_type)?, base64: base64(&blob.data) }
         }
-        types::Content::WorkspaceFile(file) => {
-            Content::WorkspaceFile { path: file.path, media_type: media_type(file.media_type)? }
+        types::Content::WorkspaceFile(_) => {
+            return Err(Ended::BadAnswer("it named a file of the workspace, where it is granted none".into()));
         }
     })
 }
@@ -252,9 +297,6 @@ pub(crate) fn to_content(content: Content) -> Result<types::Content, Ended> {
         Content::Text { text } => types::Content::Text(text),
         Content::Image { media_type, base64 } => types::Content::Image(blob(media_type, &base64)?),
         Content::File { media_type, base64 } => types::Content::File(blob(media_type, &base64)?),
-        Content::WorkspaceFile { path, media_type } => {
-            types::Content::WorkspaceFile(types::WorkspaceFile { path, media_type })
-        }
     })
 }
 
@@ -301,20 +343,21 @@ mod tests {
         assert!(refused((0..256).map(|number| tool(&number.to_string(), "{}")).collect()).contains("256 tools"));
     }
 
-    #[test]
-    fn an_answer_is_bounded_and_checked() {
+    #[tokio::test]
+    async fn an_answer_is_bounded_and_checked() {
         let limits = Limits { output: 10, ..Limits::default() };
         let text =
             |text: &str| types::ToolOutput { content: vec![types::Content::Text(text.into())], structured: None };
-        assert!(output(text("0123456789"), &limits).is_ok());
-        assert_eq!(output(text("0123456789a"), &limits), Err(Ended::Output(10)));
+        let output = async |answer| output(answer, &limits, &OpenGrants::default()).await;
+        assert!(output(text("0123456789")).await.is_ok());
+        assert_eq!(output(text("0123456789a")).await, Err(Ended::Output(10)));
         let not_json = types::ToolOutput { content: vec![], structured: Some("{".into()) };
-        assert!(matches!(output(not_json, &limits), Err(Ended::BadAnswer(_))));
+        assert!(matches!(output(not_json).await, Err(Ended::BadAnswer(_))));
         let image = |media_type: &str| types::ToolOutput {
             content: vec![types::Content::Image(types::Blob { media_type: media_type.into(), data: vec![1] })],
             structured: None,
         };
-        assert!(output(image("image/a"), &limits).is_ok());
-        assert!(matches!(output(image("a\nb/c"), &limits), Err(Ended::BadAnswer(_))));
+        assert!(output(image("image/a")).await.is_ok());
+        assert!(matches!(output(image("a\nb/c")).await, Err(Ended::BadAnswer(_))));
     }
 }

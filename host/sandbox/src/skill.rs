@@ -174,7 +174,10 @@ impl ToolSet for Skill {
                     instance.perstack_plugin_tools().call_call_tool(store, tool, &arguments).await
                 };
                 let (answer, data) = self.run(data, &guest, call).await;
-                (answer.is_ok(), answer.and_then(|answer| self.convert(answer)), data)
+                match answer {
+                    Ok(answer) => (true, self.convert(answer).await, data),
+                    Err(ended) => (false, Err(ended), data),
+                }
             }
             Functions::Typed(typed) => {
                 let call = match typed.prepare(tool, arguments) {
@@ -199,12 +202,12 @@ impl ToolSet for Skill {
 }
 
 impl Skill {
-    fn convert(
+    async fn convert(
         &self,
         answer: Result<types::ToolOutput, types::ToolError>,
     ) -> Result<Result<ToolOutput, ToolError>, Ended> {
         match answer {
-            Ok(output) => convert::output(output, &self.limits).map(Ok),
+            Ok(output) => convert::output(output, &self.limits, &self.directories).await,
             Err(error) => convert::error(error, &self.limits).map(Err),
         }
     }

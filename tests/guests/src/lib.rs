@@ -13,6 +13,7 @@ mod sandbox_list_dir;
 mod sandbox_many_handles;
 mod sandbox_many_parts;
 mod sandbox_memory_bomb;
+mod sandbox_name_file;
 mod sandbox_panic;
 mod sandbox_probe;
 mod sandbox_progress;
@@ -110,6 +111,12 @@ mod cases {
     #[tool]
     fn sandbox_read_file(path: String) -> Result<String, String> {
         crate::sandbox_read_file::run(&path)
+    }
+
+    /// Names a file for the host to read, wherever it is.
+    #[tool]
+    fn sandbox_name_file(path: String, media_type: String, #[arg(default = 1)] times: usize) -> perstack::Output {
+        crate::sandbox_name_file::run(&path, &media_type, times)
     }
 
     /// Writes a file, wherever it is.

@@ -11,7 +11,7 @@ mod stdio;
 
 pub use clocks::GuestClock;
 pub use filesystem::DirectoryGrant;
-pub(crate) use filesystem::{FilesView, GuestFiles, HasFiles, OpenGrants};
+pub(crate) use filesystem::{ContentsError, FilesView, GuestFiles, HasFiles, OpenGrants};
 pub(crate) use random::seeded;
 pub(crate) use state::{SkillState, scope};
 pub(crate) use stdio::Captured;

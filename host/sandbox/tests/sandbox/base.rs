@@ -151,14 +151,13 @@ async fn what_is_too_long_is_refused_before_the_limit_is() {
 }
 
 #[tokio::test]
-async fn images_are_named_for_the_host_to_read() {
+async fn images_and_pdfs_are_read_by_the_host() {
     let workspace = Workspace::new();
     fs::write(workspace.path("in/image"), b"\x89PNG\r\n\x1a\n....").unwrap();
     let skill = base(&workspace, Access::Read).await;
-    let outcome = call(&skill, "readImageFile", json!({ "path": "./in/image" })).await;
-    let content = outcome.result.unwrap().content;
-    assert!(
-        matches!(content.as_slice(), [Content::WorkspaceFile { path, media_type, .. }] if path == "in/image" && media_type == "image/png"),
-        "{content:?}"
-    );
+    let content = call(&skill, "readImageFile", json!({ "path": "./in/image" })).await.result.unwrap().content;
+    assert_eq!(content, [Content::Image { media_type: "image/png".into(), base64: "iVBORw0KGgouLi4u".into() }]);
+    fs::write(workspace.path("in/document"), b"%PDF-").unwrap();
+    let content = call(&skill, "readPdfFile", json!({ "path": "in/document" })).await.result.unwrap().content;
+    assert_eq!(content, [Content::File { media_type: "application/pdf".into(), base64: "JVBERi0=".into() }]);
 }

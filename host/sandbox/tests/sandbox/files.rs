@@ -4,14 +4,70 @@ use std::fs;
 use std::os::unix::fs::symlink;
 
 use perstack_core::config::{Access, GrantPath};
-use perstack_core::{Limits, ToolError};
-use perstack_sandbox::{LoadError, Skill};
+use perstack_core::{Content, Limits, ToolError};
+use perstack_sandbox::{Grants, LoadError, Skill};
 use serde_json::{Value, json};
 
 use crate::harness::{Workspace, call, directories, failed, skill, skill_with, still_works, text};
 
 async fn granted(workspace: &Workspace, access: Access) -> Skill {
     skill_with(directories(workspace.root(), &[("in", access)]), Limits::default()).await.unwrap()
+}
+
+async fn named(skill: &Skill, path: &str, media_type: &str, times: usize) -> Result<Vec<Content>, ToolError> {
+    let arguments = json!({ "path": path, "media_type": media_type, "times": times });
+    call(skill, "sandbox_name_file", arguments).await.result.map(|output| output.content)
+}
+
+#[tokio::test]
+pub(crate) async fn sandbox_name_file() {
+    let workspace = Workspace::new();
+    let file = [Content::File { media_type: "text/plain".into(), base64: "ZmlsZQ==".into() }];
+    for grant in ["in", "."] {
+        let skill =
+            skill_with(directories(workspace.root(), &[(grant, Access::Read)]), Limits::default()).await.unwrap();
+        for path in ["in/file", "./in/./file", "in//file"] {
+            assert_eq!(named(&skill, path, "text/plain", 1).await.unwrap(), file, "{path}");
+        }
+    }
+    let skill = granted(&workspace, Access::Read).await;
+    symlink("../outside/secret", workspace.path("in/link")).unwrap();
+    symlink("/etc/passwd", workspace.path("in/absolute")).unwrap();
+    for path in tricks(&workspace).into_iter().chain(["in/link".into(), "in/absolute".into(), "in".into()]) {
+        let error = named(&skill, &path, "text/plain", 1).await.unwrap_err();
+        assert!(matches!(error, ToolError::Denied(_) | ToolError::Failed(_)), "{path}: {error:?}");
+    }
+    let whole = skill_with(directories(workspace.root(), &[(".", Access::Read)]), Limits::default()).await.unwrap();
+    symlink("perstack", workspace.path("jobs")).unwrap();
+    for path in
+        ["perstack/secret", "./perstack/secret", "in/../perstack/secret", "jobs/secret", "../etc/passwd", "/etc/passwd"]
+    {
+        named(&whole, path, "text/plain", 1).await.unwrap_err();
+    }
+    let nothing = skill_with(Grants::default(), Limits::default()).await.unwrap();
+    assert!(matches!(named(&nothing, "in/file", "text/plain", 1).await, Err(ToolError::Denied(_))));
+}
+
+#[tokio::test]
+async fn files_that_the_host_reads_are_bounded() {
+    let workspace = Workspace::new();
+    let skill = granted(&workspace, Access::Read).await;
+    let megabytes = |count: u64| fs::File::create(workspace.path("in/large")).unwrap().set_len(count << 20).unwrap();
+    megabytes(15);
+    named(&skill, "in/large", "image/png", 2).await.unwrap();
+    let too_large = async |media_type: &str, times: usize| {
+        let error = named(&skill, "in/large", media_type, times).await.unwrap_err();
+        assert!(error.to_string().contains("larger than"), "{error}");
+    };
+    too_large("image/png", 3).await;
+    megabytes(16);
+    too_large("image/png", 1).await;
+    named(&skill, "in/large", "application/pdf", 1).await.unwrap();
+    too_large("application/pdf", 2).await;
+    // A pipe nobody writes to, and a device that never ends.
+    let pipe = workspace.path("in/pipe");
+    rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, rustix::fs::Mode::RUSR, 0).unwrap();
+    named(&skill, "in/pipe", "text/plain", 1).await.unwrap_err();
 }
 
 /// Paths to a file or folder outside, seen from a guest that is granted `in`.

@@ -16,10 +16,12 @@ fn small() -> Limits {
 pub(crate) async fn sandbox_large_result() {
     let skill = limited(small()).await;
     let arguments = |bytes: u64, kind: &str| json!({ "bytes": bytes, "kind": kind });
-    for kind in ["text", "image", "structured", "path"] {
+    for kind in ["text", "image", "structured"] {
         let fits = call(&skill, "sandbox_large_result", arguments(OUTPUT - 100, kind)).await;
         assert!(fits.result.is_ok(), "{kind}: {:?}", fits.result);
     }
+    let path = call(&skill, "sandbox_large_result", arguments(OUTPUT - 100, "path")).await;
+    assert!(matches!(path.result, Err(ToolError::Denied(text)) if text.len() < 2_000));
     for kind in ["text", "image", "structured", "path", "error"] {
         let outcome = call(&skill, "sandbox_large_result", arguments(OUTPUT + 1, kind)).await;
         assert_eq!(ended(outcome), TOO_LARGE, "{kind}");

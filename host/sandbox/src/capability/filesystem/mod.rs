@@ -7,6 +7,7 @@
 //! The folder `perstack` at the workspace's root, where jobs are kept, does not exist for a guest, whatever it is
 //! granted. It is recognised by what it is, and not only by how it is spelled.
 
+mod contents;
 mod fence;
 mod host;
 mod opening;
@@ -27,6 +28,7 @@ use wasmtime_wasi::{FsPerms, OpenMode};
 use self::fence::{Fence, Identity, JOBS_FOLDER};
 use crate::error::LoadError;
 
+pub(crate) use self::contents::ContentsError;
 pub(crate) use self::view::{FilesView, HasFiles, add_to_linker};
 
 /// One directory that a guest may use.
