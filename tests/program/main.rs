@@ -10,6 +10,7 @@
 
 mod agent;
 mod bad_input;
+mod base;
 mod dependencies;
 mod disk;
 mod events;

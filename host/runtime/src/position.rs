@@ -317,7 +317,7 @@ impl Entrance<'_> {
         }
         let instruction = match &self.expert.mind {
             Mind::Logic { .. } => self.expert.config.instruction.clone(),
-            Mind::Model(_) => prompt::instruction(self.expert, self.store.workspace().root()),
+            Mind::Model(_) => prompt::instruction(self.expert),
         };
         input_messages(&instruction, query)
     }

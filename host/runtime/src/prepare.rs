@@ -129,6 +129,7 @@ impl PreparedExpert {
                 Mind::Model(model) => Some(model.name().to_owned()),
             },
             skills: skills.collect(),
+            questions: self.expert.config.interactive_tools().map(|(_, tool)| tool.name.to_string()).collect(),
         }
     }
 }

@@ -1,7 +1,6 @@
 //! The instruction that a model begins with: the rules of the loop, the Expert's own instruction, and what it has.
 
 use std::fmt::Write;
-use std::path::Path;
 
 use crate::cast::LoadedExpert;
 use crate::recorder::now;
@@ -14,9 +13,12 @@ You are an Expert: an agent that works by calling tools until what it was asked 
 - When everything is done, call `attemptCompletion`, alone. You are then asked for your final answer.
 - If what you are asked is outside your expertise, say so in place of trying.";
 
-/// What the model is told first.
-pub(crate) fn instruction(expert: &LoadedExpert, workspace: &Path) -> String {
-    let mut text = format!("{RULES}\n\nIt is {}. You work in {}.", utc(now()), workspace.display());
+const PLACE: &str = "You work in a folder of files; paths are relative to its root, which is `.`.";
+
+/// What the model is told first. Where the workspace is on this machine is not a model's business: tools take paths from its
+/// root.
+pub(crate) fn instruction(expert: &LoadedExpert) -> String {
+    let mut text = format!("{RULES}\n\nIt is {}. {PLACE}", utc(now()));
     section(&mut text, "Your instruction", &expert.config.instruction);
     for skill in &expert.config.skills {
         if let Some(rule) = &skill.rule {

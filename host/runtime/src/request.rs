@@ -105,6 +105,8 @@ pub struct Prepared {
     pub model: Option<String>,
     /// Its skills.
     pub skills: Vec<SkillSummary>,
+    /// Names of the tools with which it asks the user.
+    pub questions: Vec<String>,
 }
 
 /// One skill of an Expert.

@@ -141,12 +141,16 @@ impl Scene {
         }
     }
 
-    /// The logic was ended. That is not recorded: another try may go further.
+    /// The run was ended. That is not recorded: another try may go further.
     fn fail(&self, reason: String) -> Result<Stop, RunError> {
-        let message = format!("the logic of `{}` was ended: {reason}", self.expert.config.key);
+        let key = &self.expert.config.key;
+        let (name, message) = match &self.expert.mind {
+            Mind::Logic { .. } => ("LogicEnded", format!("the logic of `{key}` was ended: {reason}")),
+            Mind::Model(_) => ("RunEnded", format!("the run of `{key}` was ended: {reason}")),
+        };
         let mut progress = self.progress();
         let entries = progress.journal.place();
-        progress.conversation.failed("LogicEnded", &message, entries)?;
+        progress.conversation.failed(name, &message, entries)?;
         Ok(Stop::Failed(message))
     }
 }

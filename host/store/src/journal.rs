@@ -11,9 +11,9 @@ use crate::file::{self, Durability, Existing};
 
 /// Entries of one journal. A run has a hundred steps by default; this is where a guest that asks without end is stopped.
 const MAX_ENTRIES: u64 = 100_000;
-/// Bytes of one journal: fifty times the largest answer that is allowed by default. What is said goes into events and
-/// checkpoints too, so this also bounds what a run takes of the disk.
-const MAX_BYTES: u64 = 64 << 20;
+/// Bytes of one journal: six of the largest documents that a model can be shown, in base64. What is said goes into events
+/// and checkpoints too, so this also bounds what a run takes of the disk.
+const MAX_BYTES: u64 = 256 << 20;
 
 /// The journal of one run.
 #[derive(Debug)]

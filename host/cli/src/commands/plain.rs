@@ -14,11 +14,19 @@ use crate::text::{harmless, tokens};
 const SHOWN_CHARACTERS: usize = 100;
 
 /// Shows a run on stdout.
-#[derive(Default)]
 pub(crate) struct Plain(Mutex<Shown>);
+
+impl Plain {
+    /// `questions`: names of the tools with which the Expert asks the user.
+    pub(crate) fn new(questions: &[String]) -> Self {
+        Self(Mutex::new(Shown { questions: questions.to_vec(), ..Shown::default() }))
+    }
+}
 
 #[derive(Default)]
 struct Shown {
+    /// Calls that are not told: they are asked.
+    questions: Vec<String>,
     /// The runs, by the name of their events and by that of their checkpoints.
     runs: BTreeMap<Id, Run>,
     /// Whether text is being shown piece by piece, and the line is not over.
@@ -71,8 +79,10 @@ impl Shown {
                 self.answered = true;
             }
             RunEvent::CallTools { tool_calls, .. } => {
-                for call in tool_calls.iter().filter(|call| !is_question(call)) {
-                    self.line(depth + 1, &format!("↳ {}", called(call)));
+                for call in tool_calls {
+                    if depth > 0 || !self.questions.contains(&call.tool_name) {
+                        self.line(depth + 1, &format!("↳ {}", called(call)));
+                    }
                 }
             }
             RunEvent::Retry { reason, .. } => self.line(depth + 1, &format!("… again: {reason}")),
@@ -134,11 +144,6 @@ impl Shown {
             drop(writeln!(stdout().lock()));
         }
     }
-}
-
-/// Whether a call is a question, which is asked and not told.
-fn is_question(call: &ToolCall) -> bool {
-    call.args.get("question").is_some()
 }
 
 /// `readTextFile fitness-log.md`.

@@ -26,7 +26,8 @@ pub(crate) async fn start(args: StartArgs, config: Option<PathBuf>) -> Result<Ex
     let project = context::project_of(config.as_deref(), &expert_key)?;
     let workspace = context::workspace(&args.shared)?;
     let prepared = context::runtime(&args.shared)?.prepare(&project, &workspace, &expert_key).await?;
-    show(&header(&prepared.summary()));
+    let summary = prepared.summary();
+    show(&header(&summary));
     let settings = context::settings(&args.shared);
     let continuing = args.shared.continue_latest || args.shared.continue_job.is_some();
     let query = match args.query {
@@ -36,7 +37,7 @@ pub(crate) async fn start(args: StartArgs, config: Option<PathBuf>) -> Result<Ex
     };
     let mut request = context::request(&expert_key, query, &args.shared);
     loop {
-        let outcome = match prepared.run(request, Arc::new(Plain::default())).await {
+        let outcome = match prepared.run(request, Arc::new(Plain::new(&summary.questions))).await {
             Ok(outcome) => outcome,
             Err(RunError::AnswerExpected { job, .. }) if continuing => {
                 // Opened again: the question itself was shown by the process before.
@@ -57,7 +58,7 @@ pub(crate) async fn start(args: StartArgs, config: Option<PathBuf>) -> Result<Ex
                 request = Request { expert_key: expert_key.clone(), input: Input::Answer(answer), job, settings };
             }
             Stop::Completed(_) => {
-                show(&format!("\n✓ {} · job {}", summary(&outcome), outcome.job_id));
+                show(&format!("\n✓ {} · job {}", took(&outcome), outcome.job_id));
                 return Ok(Exit::Done);
             }
             Stop::MaxSteps(steps) => {
@@ -92,7 +93,7 @@ fn header(prepared: &Prepared) -> String {
 }
 
 /// `4 steps · 9.8k tokens (6.1k cached)`
-fn summary(outcome: &Outcome) -> String {
+fn took(outcome: &Outcome) -> String {
     let used = used(outcome.steps, outcome.usage.total_tokens);
     match outcome.usage.cached_input_tokens {
         0 => used,
