@@ -390,6 +390,7 @@ const EVERYBODY: &str = r#"
 toolCalls = [
   { name = "one", arguments = { query = "first" } },
   { name = "logic", arguments = { query = "model Colour?\ndelegate-all two second" } },
+  { name = "attemptCompletion", arguments = {} },
 ]
 [[experts.lead.replies]]
 text = "All done."
