@@ -114,7 +114,7 @@ impl PreparedExpert {
         let configured = &self.expert.config.skills;
         let grants = |name: &str| match configured.iter().find(|skill| skill.name == name).map(|skill| &skill.kind) {
             Some(SkillKind::Wasm(wasm)) => grant_texts(&wasm.capabilities),
-            _ => vec!["files of the workspace (write)".to_owned()],
+            _ => vec!["files of the workspace: write".to_owned()],
         };
         let skills = self.expert.skills.iter().map(|skill| skill.name().to_owned());
         let skills = skills.map(|name| SkillSummary { grants: grants(&name), name });
@@ -136,6 +136,6 @@ impl PreparedExpert {
 
 fn grant_texts(capabilities: &Capabilities) -> Vec<String> {
     let env = capabilities.env.iter().map(|name| format!("variable {name}"));
-    let files = capabilities.filesystem.iter().map(|grant| format!("files {} ({})", grant.path, grant.access));
+    let files = capabilities.filesystem.iter().map(|grant| format!("files {}: {}", grant.path, grant.access));
     files.chain(env).collect()
 }

@@ -146,17 +146,14 @@ impl Shown {
     }
 }
 
-/// `readTextFile fitness-log.md`.
+/// `writeTextFile fitness-log.md · # Fitness log…`.
 fn called(call: &ToolCall) -> String {
+    let value = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let arguments = match call.args.as_object() {
-        Some(fields) if fields.is_empty() => return call.tool_name.clone(),
-        Some(fields) => match fields.values().next() {
-            Some(Value::String(text)) if fields.len() == 1 => text.clone(),
-            _ => call.args.to_string(),
-        },
+        Some(fields) => fields.values().map(value).collect::<Vec<_>>().join(" · "),
         None => call.args.to_string(),
     };
-    format!("{} {}", call.tool_name, shortened(&arguments))
+    if arguments.is_empty() { call.tool_name.clone() } else { format!("{} {}", call.tool_name, shortened(&arguments)) }
 }
 
 fn text_of(result: &ToolResult) -> String {

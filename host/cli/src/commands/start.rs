@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use perstack_core::ToolCall;
-use perstack_runtime::{Input, JobChoice, Outcome, Prepared, Request, RunError, Stop, Workspace};
+use perstack_runtime::{Input, JobChoice, Outcome, Prepared, Request, RunError, SkillSummary, Stop, Workspace};
 use serde_json::Value;
 
 use crate::args::StartArgs;
@@ -73,23 +73,22 @@ pub(crate) async fn start(args: StartArgs, config: Option<PathBuf>) -> Result<Ex
     }
 }
 
-/// `tic-tac-toe  component 61 KB · skills: scoreboard · no model · nothing granted beyond its own state`
+/// `tic-tac-toe  component 61 KB · skills: scoreboard · nothing granted beyond its own state`
 fn header(prepared: &Prepared) -> String {
-    let names: Vec<&str> = prepared.skills.iter().map(|skill| skill.name.as_str()).collect();
-    let skills = if names.is_empty() { "no skills".to_owned() } else { format!("skills: {}", names.join(", ")) };
-    let grants: Vec<String> = prepared
-        .skills
-        .iter()
-        .flat_map(|skill| skill.grants.iter().map(move |grant| format!("{}: {grant}", skill.name)))
-        .collect();
-    let grants =
-        if grants.is_empty() { "nothing granted beyond its own state".to_owned() } else { grants.join(" · ") };
+    let skill = |skill: &SkillSummary| match skill.grants.as_slice() {
+        [] => skill.name.clone(),
+        grants => format!("{} ({})", skill.name, grants.join(", ")),
+    };
+    let skills: Vec<String> = prepared.skills.iter().map(skill).collect();
+    let skills = if skills.is_empty() { "no skills".to_owned() } else { format!("skills: {}", skills.join(", ")) };
+    let granted = prepared.skills.iter().any(|skill| !skill.grants.is_empty());
+    let grants = if granted { "" } else { " · nothing granted beyond its own state" };
     let mind = match (&prepared.logic_size, &prepared.model) {
         (Some(logic), _) => format!("component {}", size(logic.bytes())),
         (None, Some(model)) => model.clone(),
         (None, None) => "no model".to_owned(),
     };
-    format!("{}  {mind} · {skills} · {grants}\n", prepared.expert_key)
+    format!("{}  {mind} · {skills}{grants}\n", prepared.expert_key)
 }
 
 /// `4 steps · 9.8k tokens (6.1k cached)`
