@@ -47,6 +47,9 @@ fn an_expert_calls_a_component_of_another_world() {
         r#"call-json crash {"reason": "at the disco"}"#,
     ];
     let said = answers(&workspace, &lines);
+    let ran = workspace.run(&["run", "follow", ""]);
+    assert!(ran.stderr.contains("warning: skill `laboratory`: `"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("is left out: it takes or returns a resource"), "{}", ran.stderr);
     assert_eq!(said[0], "[1,2,3,4,5,6,18446744073709551615,-9223372036854775808]");
     assert_eq!(said[1], r#"["empty",{"circle":3.0},{"rectangle":[1,2]}]"#);
     assert_eq!(said[2], r#""AwIB""#);

@@ -116,8 +116,11 @@ impl PreparedExpert {
             Some(SkillKind::Wasm(wasm)) => grant_texts(&wasm.capabilities),
             _ => vec!["files of the workspace: write".to_owned()],
         };
-        let skills = self.expert.skills.iter().map(|skill| skill.name().to_owned());
-        let skills = skills.map(|name| SkillSummary { grants: grants(&name), name });
+        let skills = self.expert.skills.iter().map(|skill| SkillSummary {
+            name: skill.name().to_owned(),
+            grants: grants(skill.name()),
+            left_out: skill.left_out().iter().filter(|left| !left.is_for_others()).map(ToString::to_string).collect(),
+        });
         Prepared {
             expert_key: self.expert.config.key.clone(),
             logic_size: match &self.expert.mind {

@@ -116,4 +116,6 @@ pub struct SkillSummary {
     pub name: String,
     /// What it is granted, one text a capability.
     pub grants: Vec<String>,
+    /// Functions of its component that an author may take for tools and that are none, with the reasons.
+    pub left_out: Vec<String>,
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use perstack_core::Event;
-use perstack_runtime::{Outcome, Stop};
+use perstack_runtime::{Outcome, Prepared, Stop};
 
 use crate::args::RunArgs;
 use crate::context;
@@ -15,6 +15,7 @@ pub(crate) async fn run(args: RunArgs, config: Option<PathBuf>) -> Result<Exit, 
     let project = context::project_of(config.as_deref(), &args.expert_key)?;
     let workspace = context::workspace(&args.shared)?;
     let prepared = context::runtime(&args.shared)?.prepare(&project, &workspace, &args.expert_key).await?;
+    warn_left_out(&prepared.summary());
     let request = context::request(&args.expert_key, args.query, &args.shared);
     let outcome = prepared.run(request, Arc::new(print)).await?;
     warn_unused(&outcome);
@@ -22,6 +23,15 @@ pub(crate) async fn run(args: RunArgs, config: Option<PathBuf>) -> Result<Exit, 
         Stop::Completed(_) | Stop::Asks(_) => Exit::Done,
         Stop::MaxSteps(_) | Stop::Failed(_) => Exit::Failed,
     })
+}
+
+/// A function that its author may take for a tool is said to be none.
+pub(crate) fn warn_left_out(prepared: &Prepared) {
+    for skill in &prepared.skills {
+        for left_out in &skill.left_out {
+            context::warn(&format!("skill `{}`: {left_out}", skill.name));
+        }
+    }
 }
 
 /// An answer that changed nothing is said to be so.

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::args::StartArgs;
 use crate::commands::plain::{Plain, show, used};
-use crate::commands::run::warn_unused;
+use crate::commands::run::{warn_left_out, warn_unused};
 use crate::context;
 use crate::failure::{Exit, Failure};
 use crate::text::{count, harmless, size};
@@ -28,6 +28,7 @@ pub(crate) async fn start(args: StartArgs, config: Option<PathBuf>) -> Result<Ex
     let prepared = context::runtime(&args.shared)?.prepare(&project, &workspace, &expert_key).await?;
     let summary = prepared.summary();
     show(&header(&summary));
+    warn_left_out(&summary);
     let settings = context::settings(&args.shared);
     let continuing = args.shared.continue_latest || args.shared.continue_job.is_some();
     let query = match args.query {

@@ -41,6 +41,13 @@ pub enum Reason {
     Toolchain,
 }
 
+impl LeftOut {
+    /// Whether its author meant it for others than models, so that nobody misses it.
+    pub fn is_for_others(&self) -> bool {
+        matches!(self.reason, Reason::Wasi | Reason::Toolchain)
+    }
+}
+
 impl fmt::Display for LeftOut {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "`{}` is left out: {}", printable(&self.function), self.reason)
