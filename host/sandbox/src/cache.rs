@@ -270,18 +270,48 @@ mod tests {
         assert!(matches!(open(), Err(CacheError::DamagedKey { .. })));
     }
 
+    fn pipe(path: &Path) {
+        use rustix::fs::{CWD, FileType, Mode};
+        fs::remove_file(path).unwrap();
+        rustix::fs::mknodat(CWD, path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+    }
+
     #[test]
     fn a_pipe_in_the_place_of_a_file_does_not_hang() {
         let fixture = Fixture::new();
-        fs::remove_file(fixture.file()).unwrap();
-        rustix::fs::mknodat(
-            rustix::fs::CWD,
-            fixture.file(),
-            rustix::fs::FileType::Fifo,
-            rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR,
-            0,
-        )
-        .unwrap();
+        pipe(&fixture.file());
         assert!(!fixture.loads());
+        let key = fixture.folder.path().join("key/cache-key");
+        pipe(&key);
+        assert!(matches!(open_key(&key), Err(CacheError::ExposedKey { .. })));
+    }
+
+    #[test]
+    fn a_link_in_the_place_of_a_file_is_not_followed() {
+        let fixture = Fixture::new();
+        fs::rename(fixture.file(), fixture.folder.path().join("elsewhere")).unwrap();
+        std::os::unix::fs::symlink("../elsewhere", fixture.file()).unwrap();
+        assert!(!fixture.loads());
+    }
+
+    #[test]
+    fn its_folders_are_nobody_elses() {
+        let fixture = Fixture::new();
+        for folder in ["cache", "key"] {
+            let mode = fs::metadata(fixture.folder.path().join(folder)).unwrap().mode();
+            assert_eq!(mode & 0o777, 0o700, "{folder}");
+        }
+    }
+
+    #[test]
+    fn the_oldest_make_room() {
+        let fixture = Fixture::new();
+        let old = fixture.folder.path().join("cache/old.cwasm");
+        let file = File::create(&old).unwrap();
+        file.set_len(MAX_CACHE_BYTES).unwrap();
+        file.set_modified(SystemTime::UNIX_EPOCH).unwrap();
+        fixture.cache.prune().unwrap();
+        assert!(!old.exists());
+        assert!(fixture.loads());
     }
 }

@@ -340,6 +340,8 @@ mod tests {
         assert!(refused(vec![tool("a", &"[".repeat(MAX_SCHEMA + 1))]).contains("bytes"));
         let titled = types::ToolDefinition { title: Some("x".repeat(MAX_TITLE + 1)), ..tool("a", "{}") };
         assert!(refused(vec![titled]).contains("title"));
+        let described = types::ToolDefinition { description: "x".repeat(MAX_DESCRIPTION + 1), ..tool("a", "{}") };
+        assert!(refused(vec![described]).contains("description"));
         assert!(refused((0..256).map(|number| tool(&number.to_string(), "{}")).collect()).contains("256 tools"));
     }
 
@@ -359,5 +361,7 @@ mod tests {
         };
         assert!(output(image("image/a")).await.is_ok());
         assert!(matches!(output(image("a\nb/c")).await, Err(Ended::BadAnswer(_))));
+        assert_eq!(output(image("image/longer")).await, Err(Ended::Output(10)));
+        assert!(media_type(format!("image/{}", "a".repeat(MAX_MEDIA_TYPE))).is_err());
     }
 }
