@@ -1,7 +1,6 @@
 //! What people read when something went wrong: what, where, and a `hint:` with what to do.
 
 use std::fmt::Display;
-use std::process;
 
 use miette::{LabeledSpan, MietteDiagnostic, NamedSource, Report};
 use perstack_core::config::ConfigError;
@@ -18,6 +17,10 @@ pub(crate) enum Exit {
     Failed,
     /// It could not start.
     NotStarted,
+    /// By the user.
+    Interrupted,
+    /// By whoever started it.
+    Terminated,
 }
 
 impl From<Exit> for i32 {
@@ -26,16 +29,9 @@ impl From<Exit> for i32 {
             Exit::Done => 0,
             Exit::Failed => 1,
             Exit::NotStarted => 2,
-        }
-    }
-}
-
-impl process::Termination for Exit {
-    fn report(self) -> process::ExitCode {
-        match self {
-            Self::Done => process::ExitCode::SUCCESS,
-            Self::Failed => process::ExitCode::from(1),
-            Self::NotStarted => process::ExitCode::from(2),
+            // As a shell reports SIGINT and SIGTERM.
+            Exit::Interrupted => 130,
+            Exit::Terminated => 143,
         }
     }
 }

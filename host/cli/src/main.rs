@@ -5,6 +5,7 @@ mod bundled;
 mod commands;
 mod context;
 mod failure;
+mod interrupt;
 mod listing;
 mod text;
 

@@ -10,6 +10,7 @@ use perstack_runtime::{Outcome, Prepared, Stop};
 use crate::args::RunArgs;
 use crate::context;
 use crate::failure::{Exit, Failure};
+use crate::interrupt::Interrupts;
 
 pub(crate) async fn run(args: RunArgs, config: Option<PathBuf>) -> Result<Exit, Failure> {
     let project = context::project_of(config.as_deref(), &args.expert_key)?;
@@ -17,7 +18,13 @@ pub(crate) async fn run(args: RunArgs, config: Option<PathBuf>) -> Result<Exit, 
     let prepared = context::runtime(&args.shared)?.prepare(&project, &workspace, &args.expert_key).await?;
     warn_left_out(&prepared.summary());
     let request = context::request(&args.expert_key, args.query, &args.shared);
-    let outcome = prepared.run(request, Arc::new(print)).await?;
+    let outcome = match Interrupts::listen()?.unless(prepared.run(request, Arc::new(print))).await {
+        Ok(outcome) => outcome?,
+        Err(exit) => {
+            context::warn(&format!("interrupted; `perstack run {} --continue` goes on", args.expert_key));
+            return Ok(exit);
+        }
+    };
     warn_unused(&outcome);
     Ok(match outcome.stop {
         Stop::Completed(_) | Stop::Asks(_) => Exit::Done,

@@ -1,11 +1,13 @@
 //! `perstack start`: a conversation, line by line, with or without a terminal.
 
-use std::io::{BufRead, IsTerminal, Read, Write, stdin, stdout};
+use std::io::{self, BufRead, IsTerminal, Read, Write, stdin, stdout};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use perstack_core::ToolCall;
-use perstack_runtime::{Input, JobChoice, Outcome, Prepared, Request, RunError, SkillSummary, Stop, Workspace};
+use perstack_runtime::{
+    Input, JobChoice, Outcome, Prepared, PreparedExpert, Request, RunError, SkillSummary, Stop, Workspace,
+};
 use serde_json::Value;
 
 use crate::args::StartArgs;
@@ -13,6 +15,7 @@ use crate::commands::plain::{Plain, show, used};
 use crate::commands::run::{warn_left_out, warn_unused};
 use crate::context;
 use crate::failure::{Exit, Failure};
+use crate::interrupt::Interrupts;
 use crate::text::{count, harmless, size};
 
 /// The longest line that is read; the runtime takes queries up to 20 KiB.
@@ -21,7 +24,7 @@ const MAX_LINE_BYTES: u64 = 64 << 10;
 pub(crate) async fn start(args: StartArgs, config: Option<PathBuf>) -> Result<Exit, Failure> {
     let expert_key = match args.expert_key {
         Some(key) => key,
-        None => ask_for("Expert", config.as_deref())?,
+        None => ask_for("Expert", config.as_deref()).await?,
     };
     let project = context::project_of(config.as_deref(), &expert_key)?;
     let workspace = context::workspace(&args.shared)?;
@@ -29,46 +32,75 @@ pub(crate) async fn start(args: StartArgs, config: Option<PathBuf>) -> Result<Ex
     let summary = prepared.summary();
     show(&header(&summary));
     warn_left_out(&summary);
-    let settings = context::settings(&args.shared);
     let continuing = args.shared.continue_latest || args.shared.continue_job.is_some();
     let query = match args.query {
         Some(query) => Some(query),
         None if continuing => None,
-        None => Some(required_line("query")?),
+        None => Some(required_line("query").await?),
     };
-    let mut request = context::request(&expert_key, query, &args.shared);
-    loop {
-        let outcome = match prepared.run(request, Arc::new(Plain::new(&summary.questions))).await {
-            Ok(outcome) => outcome,
-            Err(RunError::AnswerExpected { job, .. }) if continuing => {
-                // Opened again: the question itself was shown by the process before.
-                let Some((job, answer)) = ask_again(&workspace, &job)? else { return Ok(Exit::Done) };
-                request = Request { expert_key: expert_key.clone(), input: Input::Answer(answer), job, settings };
-                continue;
-            }
-            Err(error) => return Err(error.into()),
-        };
-        warn_unused(&outcome);
-        let job = JobChoice::Existing(outcome.job_id.clone());
-        match outcome.stop {
-            Stop::Asks(call) => {
-                let Some(answer) = ask(&call)? else {
-                    show(&format!("\nstopped · job {}\n  perstack start {expert_key} --continue", outcome.job_id));
+    let request = context::request(&expert_key, query, &args.shared);
+    let conversation = Conversation { prepared, workspace, questions: summary.questions, continuing };
+    match Interrupts::listen()?.unless(conversation.hold(request)).await {
+        Ok(ended) => ended,
+        Err(exit) => {
+            show(&format!("\ninterrupted\n  perstack start {expert_key} --continue"));
+            Ok(exit)
+        }
+    }
+}
+
+/// A run, and what the user says to it.
+struct Conversation {
+    prepared: PreparedExpert,
+    workspace: Workspace,
+    /// Names of the tools with which the Expert asks.
+    questions: Vec<String>,
+    /// Whether the run began in another process.
+    continuing: bool,
+}
+
+impl Conversation {
+    async fn hold(&self, mut request: Request) -> Result<Exit, Failure> {
+        let expert_key = request.expert_key.clone();
+        let settings = request.settings;
+        loop {
+            let running = self.prepared.run(request, Arc::new(Plain::new(&self.questions)));
+            let outcome = match running.await {
+                Ok(outcome) => outcome,
+                Err(RunError::AnswerExpected { job, .. }) if self.continuing => {
+                    // Opened again: the question itself was shown by the process before.
+                    let Some((job, answer)) = ask_again(&self.workspace, &job).await? else { return Ok(Exit::Done) };
+                    request = Request { expert_key: expert_key.clone(), input: Input::Answer(answer), job, settings };
+                    continue;
+                }
+                Err(error) => return Err(error.into()),
+            };
+            warn_unused(&outcome);
+            let job = JobChoice::Existing(outcome.job_id.clone());
+            match outcome.stop {
+                Stop::Asks(call) => {
+                    let Some(answer) = ask(&call).await? else {
+                        show(&format!("\nstopped · job {}\n  perstack start {expert_key} --continue", outcome.job_id));
+                        return Ok(Exit::Done);
+                    };
+                    request = Request { expert_key: expert_key.clone(), input: Input::Answer(answer), job, settings };
+                }
+                Stop::Completed(_) => {
+                    show(&format!("\n✓ {} · job {}", took(&outcome), outcome.job_id));
                     return Ok(Exit::Done);
-                };
-                request = Request { expert_key: expert_key.clone(), input: Input::Answer(answer), job, settings };
-            }
-            Stop::Completed(_) => {
-                show(&format!("\n✓ {} · job {}", took(&outcome), outcome.job_id));
-                return Ok(Exit::Done);
-            }
-            Stop::MaxSteps(steps) => {
-                let hint = "go on with a larger `--max-steps` and `--continue`".to_owned();
-                return Err(Failure::new(Exit::Failed, format_args!("the job has used its {steps} steps"), Some(hint)));
-            }
-            Stop::Failed(reason) => {
-                let hint = format!("what happened is in perstack/jobs/{}", outcome.job_id);
-                return Err(Failure::new(Exit::Failed, reason, Some(hint)));
+                }
+                Stop::MaxSteps(steps) => {
+                    let hint = "go on with a larger `--max-steps` and `--continue`".to_owned();
+                    return Err(Failure::new(
+                        Exit::Failed,
+                        format_args!("the job has used its {steps} steps"),
+                        Some(hint),
+                    ));
+                }
+                Stop::Failed(reason) => {
+                    let hint = format!("what happened is in perstack/jobs/{}", outcome.job_id);
+                    return Err(Failure::new(Exit::Failed, reason, Some(hint)));
+                }
             }
         }
     }
@@ -102,16 +134,16 @@ fn took(outcome: &Outcome) -> String {
 }
 
 /// Asks what the Expert asks. None at the end of the input.
-fn ask(call: &ToolCall) -> Result<Option<String>, Failure> {
+async fn ask(call: &ToolCall) -> Result<Option<String>, Failure> {
     let question = match call.args.get("question").and_then(Value::as_str) {
         Some(question) => question.to_owned(),
         None => format!("{} {}", call.tool_name, call.args),
     };
-    read_line(&question)
+    read_line(&question).await
 }
 
 /// The question that a job waits with, asked again in this process.
-fn ask_again(workspace: &Workspace, job: &str) -> Result<Option<(JobChoice, String)>, Failure> {
+async fn ask_again(workspace: &Workspace, job: &str) -> Result<Option<(JobChoice, String)>, Failure> {
     let failed = |error: &dyn std::fmt::Display| Failure::new(Exit::NotStarted, error, None);
     let id: perstack_core::Id = job.parse().map_err(|error| failed(&error))?;
     let checkpoint = {
@@ -121,35 +153,38 @@ fn ask_again(workspace: &Workspace, job: &str) -> Result<Option<(JobChoice, Stri
     };
     let pending = checkpoint.and_then(|checkpoint| checkpoint.pending_tool_calls).unwrap_or_default();
     let Some(call) = pending.first() else { return Ok(None) };
-    Ok(ask(call)?.map(|answer| (JobChoice::Existing(id), answer)))
+    Ok(ask(call).await?.map(|answer| (JobChoice::Existing(id), answer)))
 }
 
-fn ask_for(what: &str, config: Option<&Path>) -> Result<String, Failure> {
+async fn ask_for(what: &str, config: Option<&Path>) -> Result<String, Failure> {
     crate::listing::show(config)?;
-    required_line(what)
+    required_line(what).await
 }
 
-fn required_line(what: &str) -> Result<String, Failure> {
+async fn required_line(what: &str) -> Result<String, Failure> {
     let hint = Some("perstack start EXPERT \"query\"".to_owned());
-    match read_line(what)?.filter(|line| !line.is_empty()) {
+    match read_line(what).await?.filter(|line| !line.is_empty()) {
         Some(line) => Ok(line),
         None => Err(Failure::new(Exit::NotStarted, format_args!("no {what} was given"), hint)),
     }
 }
 
 /// Reads a line. Who types sees a prompt; who pipes does not need one, but sees the question all the same.
-fn read_line(prompt: &str) -> Result<Option<String>, Failure> {
-    let mut out = stdout().lock();
-    drop(write!(out, "\n{} › ", harmless(prompt)).and_then(|()| out.flush()));
-    let mut line = Vec::new();
-    let read = stdin().lock().take(MAX_LINE_BYTES).read_until(b'\n', &mut line);
-    read.map_err(|error| Failure::new(Exit::Failed, format_args!("the input cannot be read: {error}"), None))?;
+async fn read_line(prompt: &str) -> Result<Option<String>, Failure> {
+    drop(write!(stdout(), "\n{} › ", harmless(prompt)).and_then(|()| stdout().flush()));
+    let read = || {
+        let mut line = Vec::new();
+        stdin().lock().take(MAX_LINE_BYTES).read_until(b'\n', &mut line).map(|_| line)
+    };
+    let read = tokio::task::spawn_blocking(read).await.map_err(io::Error::from).flatten();
+    let failed = |error| Failure::new(Exit::Failed, format_args!("the input cannot be read: {error}"), None);
+    let line = read.map_err(failed)?;
     if line.is_empty() {
         return Ok(None);
     }
     let answer = String::from_utf8_lossy(&line).trim().to_owned();
     // What was piped in is part of what happened; what was typed is there already.
     let echo = if stdin().is_terminal() { String::new() } else { format!("{}\n", harmless(&answer)) };
-    drop(writeln!(out, "{echo}"));
+    drop(writeln!(stdout(), "{echo}"));
     Ok(Some(answer))
 }

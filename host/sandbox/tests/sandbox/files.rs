@@ -286,6 +286,12 @@ pub(crate) async fn sandbox_symlink() {
             assert!(!reason.is_empty());
         }
     }
+    // One to an absolute path is not even made: the host, or who unpacks an archive of the workspace, might follow it.
+    assert!(
+        !fs::read_dir(workspace.path("in"))
+            .unwrap()
+            .any(|entry| { fs::read_link(entry.unwrap().path()).is_ok_and(|target| target.is_absolute()) })
+    );
     // A link that leads to a link, and one that the host made.
     symlink("../outside", workspace.path("in/made-by-host")).unwrap();
     symlink(workspace.path("outside"), workspace.path("in/absolute-by-host")).unwrap();
@@ -293,6 +299,9 @@ pub(crate) async fn sandbox_symlink() {
         failed(call(&skill, "sandbox_read_file", json!({ "path": path })).await);
         failed(call(&skill, "sandbox_write_file", json!({ "path": path, "text": "taken" })).await);
     }
+    // Where the workspace is on this machine is not told.
+    let probed = text(call(&skill, "sandbox_probe", json!({ "path": "in/absolute-by-host" })).await);
+    assert!(!probed.contains("read link") && probed.contains("link metadata"), "{probed}");
     // Within the grant links work.
     let arguments = json!({ "link": "in/within", "target": "file" });
     assert!(text(call(&skill, "sandbox_symlink", arguments).await).starts_with("(Ok(\"file\")"));

@@ -161,21 +161,35 @@ async fn links_of_guests_do_not_lead_there() {
     assert!(reason.contains("loop") || reason.contains("Symbolic link"), "{reason}");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-pub(crate) async fn sandbox_race() {
-    let workspace = Workspace::new();
-    let (swaps, chases) =
-        (granted(&workspace, &[(".", Access::Write)]).await, granted(&workspace, &[(".", Access::Write)]).await);
-    let targets = ["in", "perstack", "in/../perstack", "./in"];
-    let swap = json!({ "role": "swap", "link": "link", "targets": targets, "milliseconds": 2000 });
-    let chase = json!({ "role": "chase", "link": "link", "targets": [], "milliseconds": 2000 });
+/// One guest swaps what a name stands for, another uses the name; says what it read.
+async fn race(workspace: &Workspace, grant: &str, link: &str, targets: &[&str]) -> String {
+    let grants = [(grant, Access::Write)];
+    let (swaps, chases) = (granted(workspace, &grants).await, granted(workspace, &grants).await);
+    let swap = json!({ "role": "swap", "link": link, "targets": targets, "milliseconds": 2000 });
+    let chase = json!({ "role": "chase", "link": link, "targets": [], "milliseconds": 2000 });
     let swap = tokio::spawn(async move { text(call(&swaps, "sandbox_race", swap).await) });
     let chase = tokio::spawn(async move { text(call(&chases, "sandbox_race", chase).await) });
     let swapped: u32 = swap.await.unwrap().trim_end_matches(" swaps").parse().unwrap();
     assert!(swapped > 100, "{swapped}");
-    assert_eq!(chase.await.unwrap(), "reached: file");
-    assert_eq!(fs::read_dir(workspace.path("perstack")).unwrap().count(), 1);
-    assert_eq!(workspace.read("perstack/secret"), "secret");
+    chase.await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+pub(crate) async fn sandbox_race() {
+    let workspace = Workspace::new();
+    for (grant, link, targets, seen) in [
+        // Directories on the way, and the end of the way.
+        (".", "link", ["in", "perstack", "in/../perstack", "./in"], "reached: file"),
+        (".", "name", ["plain", "perstack/secret", "plain", "in/../perstack/secret"], "reached: plain"),
+        ("in", "in/link", [".", "../outside", "../perstack", "./."], "reached: file"),
+        ("in", "in/name", ["plain", "../outside/secret", "plain", "../perstack/secret"], "reached: plain"),
+    ] {
+        assert_eq!(race(&workspace, grant, link, &targets).await, seen, "{link}");
+    }
+    for secret in ["perstack", "outside"] {
+        assert_eq!(fs::read_dir(workspace.path(secret)).unwrap().count(), 1, "{secret}");
+        assert_eq!(workspace.read(&format!("{secret}/secret")), "secret");
+    }
     assert!(!workspace.path("stolen").exists() && !workspace.path("moved").exists());
 }
 
@@ -185,7 +199,8 @@ async fn a_read_grant_within_a_write_grant_stays_one() {
     fs::create_dir_all(workspace.path("deep/er/in")).unwrap();
     fs::write(workspace.path("deep/er/in/file"), "deep").unwrap();
     symlink("deep/er/in", workspace.path("link")).unwrap();
-    let grants = [(".", Access::Write), ("in", Access::Read), ("deep/er/in", Access::Read)];
+    fs::create_dir(workspace.path("empty")).unwrap();
+    let grants = [(".", Access::Write), ("in", Access::Read), ("deep/er/in", Access::Read), ("empty", Access::Read)];
     let skill = granted(&workspace, &grants).await;
     let change = async |how: &str, path: &str, to: &str| {
         call(&skill, "sandbox_change_file", json!({ "how": how, "path": path, "to": to })).await
@@ -208,6 +223,8 @@ async fn a_read_grant_within_a_write_grant_stays_one() {
         ("rename", "outside/../in", "moved"),
         ("rename", "deep/er", "moved"),
         ("rename", "deep", "moved"),
+        ("remove_dir", "empty", ""),
+        ("remove_dir", "outside/../empty", ""),
     ] {
         let outcome = change(how, path, to).await;
         assert!(matches!(outcome.result, Err(ToolError::Failed(_))), "{how} {path} {to}: {:?}", outcome.result);
