@@ -19,6 +19,7 @@ mod sandbox_probe;
 mod sandbox_progress;
 mod sandbox_race;
 mod sandbox_random;
+mod sandbox_raw_file;
 mod sandbox_read_file;
 mod sandbox_recursion;
 mod sandbox_sleep;
@@ -111,6 +112,12 @@ mod cases {
     #[tool]
     fn sandbox_read_file(path: String) -> Result<String, String> {
         crate::sandbox_read_file::run(&path)
+    }
+
+    /// Uses a file as the standard library does not, and says what worked.
+    #[tool]
+    fn sandbox_raw_file(path: String) -> Result<String, String> {
+        crate::sandbox_raw_file::run(&path)
     }
 
     /// Names a file for the host to read, wherever it is.

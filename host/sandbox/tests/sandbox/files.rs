@@ -49,6 +49,16 @@ pub(crate) async fn sandbox_name_file() {
 }
 
 #[tokio::test]
+pub(crate) async fn sandbox_raw_file() {
+    let workspace = Workspace::new();
+    let raw = async |skill: &Skill| text(call(skill, "sandbox_raw_file", json!({ "path": "in/file" })).await);
+    assert_eq!(raw(&granted(&workspace, Access::Write).await).await, "times, times of it");
+    assert_eq!(raw(&granted(&workspace, Access::Read).await).await, "");
+    let around = directories(workspace.root(), &[(".", Access::Write), ("in", Access::Read)]);
+    assert_eq!(raw(&skill_with(around, Limits::default()).await.unwrap()).await, "");
+}
+
+#[tokio::test]
 async fn files_that_the_host_reads_are_bounded() {
     let workspace = Workspace::new();
     let skill = granted(&workspace, Access::Read).await;
