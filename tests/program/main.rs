@@ -16,6 +16,7 @@ mod disk;
 mod events;
 mod game;
 mod harness;
+mod interrupt;
 mod kill;
 mod logic;
 mod recordings;
