@@ -100,6 +100,12 @@ fn what_is_not_there_yet_is_refused_by_name() {
         &refused_with(&grant("filesystem = [{ path = 'none', access = 'read' }]")),
         "directory `none` cannot be granted",
     );
+    let other = format!("runtime = 'docker'\n{PROJECT}");
+    says(&refused_with(&other), "`runtime = \"docker\"` cannot be used");
+    for version in ["v1.0.1", "2", "latest"] {
+        let newer = format!("{PROJECT}minRuntimeVersion = '{version}'\n");
+        says(&refused_with(&newer), &format!("needs version {version} of the runtime"));
+    }
     says(&refused_with(&format!("{WITH_SKILL}lifetime = 'run'")), "`lifetime = \"run\"` is not there yet");
     says(&refused_with(&format!("{WITH_SKILL}pick = ['none']")), "it has no tool `none` to pick or omit");
 }

@@ -13,7 +13,7 @@ use perstack_sandbox::{ComponentBytes, DirectoryGrant, Grants, Logic, Skill};
 use perstack_store::Workspace;
 use tokio::sync::OnceCell;
 
-use crate::error::RunError;
+use crate::error::{RUNTIME_VERSION, RunError};
 use crate::prepare::Runtime;
 use crate::project::Project;
 use crate::toolbox::{Selection, Toolbox};
@@ -97,6 +97,9 @@ impl Cast {
         let Some(expert) = self.project.expert(key) else {
             return Err(RunError::UnknownExpert { key: key.to_owned(), known: self.keys() });
         };
+        if let Some(version) = expert.min_runtime_version.as_ref().filter(|version| is_newer(version)) {
+            return Err(RunError::RuntimeTooOld { expert: expert.key.clone(), version: version.clone() });
+        }
         let mind = match (&expert.logic, &self.runtime.model) {
             (Some(logic), _) => self.load_logic(expert, logic).await?,
             (None, Some(model)) => Mind::Model(model.clone()),
@@ -222,6 +225,17 @@ impl Cast {
         });
         Ok(Grants { environment: environment.collect::<Result<_, _>>()?, directories: directories.collect() })
     }
+}
+
+/// Whether this is a newer version of Perstack's runtime than ours is like; or none that we know.
+fn is_newer(version: &str) -> bool {
+    let parts = |version: &str| -> Option<Vec<u64>> {
+        let parts = version.strip_prefix('v').unwrap_or(version).split('.').map(|part| part.parse().ok());
+        let mut parts: Vec<u64> = parts.collect::<Option<_>>()?;
+        parts.truncate(parts.iter().rposition(|part| *part > 0).map_or(0, |last| last + 1));
+        Some(parts)
+    };
+    parts(version).is_none_or(|asked| Some(asked) > parts(RUNTIME_VERSION))
 }
 
 /// Whether a declared MCP server is the base skill of whatever version: that is ours. A pinned version is the package

@@ -29,6 +29,9 @@ impl ProjectError {
     }
 }
 
+/// What `minRuntimeVersion` is compared with: the version of Perstack's runtime whose Experts run here.
+pub(crate) const RUNTIME_VERSION: &str = "v1.0";
+
 /// Why a run did not begin, or could not go on. What was recorded before is kept.
 #[derive(Debug, thiserror::Error)]
 #[expect(missing_docs, reason = "each variant's text says what it is")]
@@ -37,6 +40,10 @@ pub enum RunError {
     UnknownExpert { key: String, known: Vec<String> },
     #[error("Expert `{expert}` has no logic of its own, and there is no model to drive it")]
     NeedsModel { expert: String },
+    #[error("`runtime = \"{name}\"` cannot be used: Experts run here, in components")]
+    OtherRuntime { name: String },
+    #[error("Expert `{expert}` needs version {version} of the runtime, and this is like Perstack's {RUNTIME_VERSION}")]
+    RuntimeTooOld { expert: String, version: String },
     #[error("skill `{skill}` of Expert `{expert}`: {reason}")]
     Unsupported { expert: String, skill: String, reason: String },
     #[error("skill `{skill}` of Expert `{expert}`: {error}")]
@@ -86,6 +93,8 @@ impl RunError {
             Self::NeedsModel { .. } => {
                 "play a script with `--provider scripted --model FILE`; other providers cannot be used yet".to_owned()
             }
+            Self::OtherRuntime { .. } => "remove `runtime` from perstack.toml".to_owned(),
+            Self::RuntimeTooOld { .. } => "lower `minRuntimeVersion`, or take a newer perstack".to_owned(),
             Self::Unsupported { .. } => "remove the skill or the setting from perstack.toml".to_owned(),
             Self::Skill { error, .. } | Self::Logic { error, .. } | Self::Sandbox(error) => return error.hint(),
             Self::MissingVariable { name, .. } => format!("set it: `export {name}=…`, or remove it from `env`"),

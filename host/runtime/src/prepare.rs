@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use perstack_core::config::{
-    Capabilities, DEFAULT_MAX_RETRIES, DEFAULT_MAX_STEPS, DEFAULT_MODEL, DEFAULT_TIMEOUT, SkillKind,
+    Capabilities, DEFAULT_MAX_RETRIES, DEFAULT_MAX_STEPS, DEFAULT_MODEL, DEFAULT_TIMEOUT, RuntimeName, SkillKind,
 };
 use perstack_core::{Model, ToolSet};
 use perstack_sandbox::{Cache, ComponentBytes, Sandbox, SandboxConfig};
@@ -73,6 +73,9 @@ impl Runtime {
         workspace: &Workspace,
         expert_key: &str,
     ) -> Result<PreparedExpert, RunError> {
+        if let Some(runtime) = project.config().runtime.filter(|runtime| *runtime != RuntimeName::Local) {
+            return Err(RunError::OtherRuntime { name: runtime.to_string() });
+        }
         let cast = Arc::new(Cast::new(self.clone(), project.clone(), workspace.clone()));
         let expert = cast.expert(expert_key).await?;
         Ok(PreparedExpert { settings: RunDefaults::of(project, self.model.as_deref()), cast, expert })
