@@ -3,8 +3,11 @@
 //!
 //! | provider | what it is |
 //! | --- | --- |
+//! | `anthropic`, `openai`, `google`, `deepseek`, `ollama` | models over the network: [`connect`] |
 //! | `scripted` | plays replies from a file, so that Experts can be tested: [`ScriptedModel`] |
 
+mod provider;
 mod scripted;
 
+pub use provider::{ConnectError, Environment, connect};
 pub use scripted::{DEFAULT_CONTEXT_WINDOW, MAX_PIECES, MAX_REPLIES, MAX_SCRIPT_BYTES, ScriptError, ScriptedModel};

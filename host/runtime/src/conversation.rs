@@ -58,7 +58,8 @@ pub(crate) struct Conversation {
 
 /// What the step has come to.
 struct StepSoFar {
-    said: Vec<Part>,
+    /// In the model's order; nothing stands for a call, which is made into a part when it has been looked at.
+    said: Vec<Option<Part>>,
     messages: Vec<Message>,
     calls: Option<Vec<ToolCall>>,
     has_generated: bool,
@@ -120,7 +121,7 @@ impl Conversation {
 
     /// The Expert says something, before its next calls.
     pub(crate) fn said(&mut self, text: &str) -> Result<(), RunError> {
-        self.step.said.push(text_part(text)?);
+        self.step.said.push(Some(text_part(text)?));
         self.stream(text)
     }
 
@@ -143,7 +144,7 @@ impl Conversation {
     /// The model has replied; what it calls comes with [`Self::called`].
     pub(crate) fn generated(&mut self, generation: &Generation, context_window: Option<u64>) -> Result<(), RunError> {
         for part in &generation.parts {
-            self.step.said.extend(said_part(part)?);
+            self.step.said.push(said_part(part)?);
         }
         let usage = generation.usage;
         self.step.generation = usage;
@@ -304,7 +305,7 @@ impl Conversation {
     /// The run has failed.
     pub(crate) fn failed(&mut self, name: &str, message: &str, entries: u64) -> Result<(), RunError> {
         self.open()?;
-        if !self.step.said.is_empty() {
+        if self.has_said() {
             self.speak(Vec::new())?;
         }
         let error = ErrorInfo { name: name.to_owned(), message: message.to_owned(), is_retryable: false };
@@ -336,7 +337,7 @@ impl Conversation {
 
     /// Ends a step that has no results, and begins the next.
     pub(crate) fn end_step(&mut self, entries: u64) -> Result<Onward, RunError> {
-        if !self.step.said.is_empty() {
+        if self.has_said() {
             self.speak(Vec::new())?;
         }
         let step = self.step();
@@ -403,9 +404,15 @@ impl Conversation {
         Ok(message)
     }
 
+    fn has_said(&self) -> bool {
+        self.step.said.iter().any(Option::is_some)
+    }
+
     /// What was said in the step, and what is called with it, as a message of the Expert.
     fn speak(&mut self, calls: Vec<Part>) -> Result<Message, RunError> {
-        let mut contents = std::mem::take(&mut self.step.said);
+        let mut calls = calls.into_iter();
+        let said = std::mem::take(&mut self.step.said).into_iter();
+        let mut contents: Vec<Part> = said.filter_map(|part| part.or_else(|| calls.next())).collect();
         contents.extend(calls);
         let message = Message::ExpertMessage { contents, id: new_id()? };
         self.checkpoint.messages.push(message.clone());

@@ -1,0 +1,163 @@
+//! From settings to a model: which provider, with which key, at which address.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use perstack_core::Model;
+use perstack_core::config::{HttpSetting, OpenAiSetting, Provider, ProviderName, ReasoningBudget};
+use rig_core::http_client::DynHttpClient;
+use rig_core::providers::anthropic::AnthropicConfig;
+use rig_core::providers::gemini::GeminiConfig;
+use rig_core::providers::ollama::OllamaConfig;
+use rig_core::providers::openai::OpenAIConfig;
+use rig_core::providers::openai::wire::DEEPSEEK;
+
+use super::ProviderModel;
+use super::transport::Transport;
+
+/// Variables, by their names: those of the process and of `.env` files.
+pub type Environment = BTreeMap<String, String>;
+
+/// Why there is no such model.
+#[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "each variant's text says what it is")]
+pub enum ConnectError {
+    #[error("provider `{provider}` needs a key, and `{variable}` is not set")]
+    MissingKey { provider: ProviderName, variable: &'static str },
+    #[error("provider `{provider}` cannot be used yet")]
+    Unsupported { provider: ProviderName },
+    #[error("provider `{provider}` cannot be set up: {reason}")]
+    Transport { provider: ProviderName, reason: String },
+}
+
+impl ConnectError {
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::MissingKey { variable, .. } => Some(format!(
+                "export {variable}=…, write it into `.env`, or play a script with `--provider scripted --model FILE`"
+            )),
+            Self::Unsupported { .. } => {
+                Some("there are `anthropic`, `openai`, `google`, `deepseek` and `ollama`, and `scripted`".to_owned())
+            }
+            Self::Transport { .. } => Some("check `[provider.setting]` in perstack.toml".to_owned()),
+        }
+    }
+}
+
+/// A model of a provider. Nothing is sent yet.
+///
+/// # Errors
+/// [`ConnectError`].
+pub fn connect(
+    provider: &Provider,
+    model: &str,
+    reasoning: ReasoningBudget,
+    environment: &Environment,
+) -> Result<Arc<dyn Model>, ConnectError> {
+    let service = Service { name: provider.name(), model, reasoning, environment };
+    Ok(Arc::new(match provider {
+        Provider::Anthropic(setting) => service.anthropic(setting)?,
+        Provider::OpenAi(setting) => service.openai(setting)?,
+        Provider::Google(setting) => service.google(setting)?,
+        Provider::DeepSeek(setting) => service.deepseek(setting)?,
+        Provider::Ollama(setting) => service.ollama(setting)?,
+        Provider::AzureOpenAi(_) | Provider::AmazonBedrock(_) | Provider::GoogleVertex(_) => {
+            return Err(ConnectError::Unsupported { provider: service.name });
+        }
+    }))
+}
+
+struct Service<'a> {
+    name: ProviderName,
+    model: &'a str,
+    reasoning: ReasoningBudget,
+    environment: &'a Environment,
+}
+
+impl Service<'_> {
+    fn variable(&self, name: &str) -> Option<String> {
+        self.environment.get(name).filter(|value| !value.is_empty()).cloned()
+    }
+
+    fn key(&self, variable: &'static str) -> Result<String, ConnectError> {
+        self.variable(variable).ok_or(ConnectError::MissingKey { provider: self.name, variable })
+    }
+
+    fn base_url(&self, setting: &HttpSetting, variable: &str) -> Option<String> {
+        setting.base_url.as_ref().map(ToString::to_string).or_else(|| self.variable(variable))
+    }
+
+    fn transport(&self, headers: &[(String, String)]) -> Result<DynHttpClient, ConnectError> {
+        let failed = |reason| ConnectError::Transport { provider: self.name, reason };
+        Transport::new(headers).map(DynHttpClient::new).map_err(failed)
+    }
+
+    fn anthropic(&self, setting: &HttpSetting) -> Result<ProviderModel, ConnectError> {
+        let mut config = AnthropicConfig::new(self.key("ANTHROPIC_API_KEY")?);
+        if let Some(url) = self.base_url(setting, "ANTHROPIC_BASE_URL") {
+            config = config.with_base_url(url);
+        }
+        let mut model = config.connect(self.transport(&setting.headers)?).completion(self.model);
+        // The instruction, the tools and the conversation up to its end are kept for the next step.
+        model.wire = model.wire.with_prompt_caching();
+        Ok(self.model(model.erase(), "anthropic.messages", "ANTHROPIC_API_KEY"))
+    }
+
+    /// The Responses API; Chat Completions for another service, which has a name of its own.
+    fn openai(&self, setting: &OpenAiSetting) -> Result<ProviderModel, ConnectError> {
+        let mut config = OpenAIConfig::new(self.key("OPENAI_API_KEY")?);
+        if let Some(url) = self.base_url(&setting.http, "OPENAI_BASE_URL") {
+            config = config.with_base_url(url.trim_end_matches('/'));
+        }
+        let mut headers = setting.http.headers.clone();
+        let organization = setting.organization.clone().or_else(|| self.variable("OPENAI_ORGANIZATION"));
+        let project = setting.project.clone().or_else(|| self.variable("OPENAI_PROJECT"));
+        headers.extend(organization.map(|value| ("OpenAI-Organization".to_owned(), value)));
+        headers.extend(project.map(|value| ("OpenAI-Project".to_owned(), value)));
+        let client = config.connect(self.transport(&headers)?);
+        let (model, protocol) = match setting.name.as_deref() {
+            None | Some("openai") => (client.responses(self.model).erase(), "openai.responses"),
+            Some(_) => (client.chat(self.model).erase(), "openai.chat"),
+        };
+        Ok(self.model(model, protocol, "OPENAI_API_KEY"))
+    }
+
+    fn google(&self, setting: &HttpSetting) -> Result<ProviderModel, ConnectError> {
+        let mut config = GeminiConfig::new(self.key("GOOGLE_GENERATIVE_AI_API_KEY")?);
+        if let Some(url) = self.base_url(setting, "GOOGLE_GENERATIVE_AI_BASE_URL") {
+            // Perstack's URL ends with the version, which rig adds.
+            config = config.with_base_url(url.trim_end_matches('/').trim_end_matches("/v1beta"));
+        }
+        let model = config.connect(self.transport(&setting.headers)?).completion(self.model).erase();
+        Ok(self.model(model, "gemini.generate_content", "GOOGLE_GENERATIVE_AI_API_KEY"))
+    }
+
+    fn deepseek(&self, setting: &HttpSetting) -> Result<ProviderModel, ConnectError> {
+        let mut config = OpenAIConfig::with_key(&DEEPSEEK, self.key("DEEPSEEK_API_KEY")?);
+        if let Some(url) = self.base_url(setting, "DEEPSEEK_BASE_URL") {
+            config = config.with_base_url(url.trim_end_matches('/'));
+        }
+        let model = config.connect(self.transport(&setting.headers)?).chat(self.model).erase();
+        Ok(self.model(model, "openai.chat", "DEEPSEEK_API_KEY"))
+    }
+
+    fn ollama(&self, setting: &HttpSetting) -> Result<ProviderModel, ConnectError> {
+        let mut config = OllamaConfig::new();
+        if let Some(url) = self.base_url(setting, "OLLAMA_BASE_URL") {
+            // Perstack's URL ends with `/api`, which rig adds.
+            config = config.with_base_url(url.trim_end_matches('/').trim_end_matches("/api"));
+        }
+        let model = config.connect(self.transport(&setting.headers)?).native_completion(self.model).erase();
+        Ok(self.model(model, "ollama.chat", "OLLAMA_BASE_URL"))
+    }
+
+    fn model(
+        &self,
+        model: rig_core::DynModel<rig_core::operation::Completion>,
+        protocol: &'static str,
+        variable: &str,
+    ) -> ProviderModel {
+        ProviderModel::new(self.model, model, protocol, self.reasoning, format!("check `{variable}`"))
+    }
+}
