@@ -89,7 +89,7 @@ fn what_is_not_there_yet_is_refused_by_name() {
         workspace.write("skill.wasm", fs::read(artifacts::SCOREBOARD).unwrap());
         refused(&workspace)
     };
-    says(&refused_with("[experts.broken]\ninstruction = 'x'"), "`broken` has no logic of its own");
+    says(&refused_with("[experts.broken]\ninstruction = 'x'"), "`ANTHROPIC_API_KEY` is not set");
     let mcp = format!("{PROJECT}[experts.broken.skills.web]\ntype = 'mcpStdioSkill'\ncommand = 'npx'\n");
     says(&refused_with(&mcp), "skill `web` of Expert `broken`: MCP servers cannot be used yet");
     let grant = |grant: &str| format!("{WITH_SKILL}[experts.broken.skills.tools.capabilities]\n{grant}\n");

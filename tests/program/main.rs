@@ -19,6 +19,7 @@ mod harness;
 mod interrupt;
 mod kill;
 mod logic;
+mod models;
 mod recordings;
 mod tracer;
 mod typed;

@@ -4,6 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Args as Arguments, Parser, Subcommand};
 use perstack_core::Id;
+use perstack_core::config::ReasoningBudget;
+
+use crate::model::ProviderChoice;
 
 /// Runs AI agents ("Experts") whose skills and logic are WASI components.
 #[derive(Debug, Parser)]
@@ -99,12 +102,18 @@ pub(crate) struct SharedArgs {
     /// The query is the answer to what the Expert asked. Needs `--continue` or `--continue-job`.
     #[arg(short = 'i', long, requires = "continuing")]
     pub(crate) interactive_tool_call_result: bool,
-    /// Where the model comes from. `scripted` plays the replies in a file.
-    #[arg(long, value_name = "NAME", value_parser = ["scripted"], requires = "model")]
-    pub(crate) provider: Option<String>,
+    /// Who runs the model: anthropic, openai, google, deepseek or ollama; `scripted` plays replies from a file.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) provider: Option<ProviderChoice>,
     /// The model; with `--provider scripted`, the path of the file with its replies.
     #[arg(long, value_name = "NAME")]
     pub(crate) model: Option<String>,
+    /// How much the model may think: none, minimal, low, medium, high, or a number of tokens.
+    #[arg(long, value_name = "BUDGET")]
+    pub(crate) reasoning_budget: Option<ReasoningBudget>,
+    /// A file of variables, in place of `.env` and `.env.local`. Those of the process come first, then earlier files.
+    #[arg(long, value_name = "PATH", num_args = 1..)]
+    pub(crate) env_path: Vec<PathBuf>,
     /// The most steps that the job may take.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) max_steps: Option<u64>,

@@ -2,16 +2,13 @@
 
 use std::env;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use perstack_core::Model;
-use perstack_runtime::{
-    Cache, Input, JobChoice, Project, Request, Runtime, RuntimeConfig, ScriptedModel, Settings, Workspace,
-};
+use perstack_runtime::{Cache, Input, JobChoice, Project, Request, Runtime, RuntimeConfig, Settings, Workspace};
 
 use crate::args::SharedArgs;
 use crate::bundled;
 use crate::failure::{Exit, Failure};
+use crate::model;
 
 /// The project that was named or is found here, if any.
 pub(crate) fn own_project(config: Option<&Path>) -> Result<Option<Project>, Failure> {
@@ -43,11 +40,9 @@ pub(crate) fn workspace(args: &SharedArgs) -> Result<Workspace, Failure> {
 }
 
 /// A runtime with the model that was chosen. It keeps compiled components in the user's cache.
-pub(crate) fn runtime(args: &SharedArgs) -> Result<Runtime, Failure> {
-    let model: Option<Arc<dyn Model>> = match (&args.provider, &args.model) {
-        (Some(_), Some(path)) => Some(Arc::new(ScriptedModel::read(Path::new(path))?)),
-        _ => None,
-    };
+pub(crate) fn runtime(args: &SharedArgs, project: &Project) -> Result<Runtime, Failure> {
+    let environment = model::environment(args, project.config())?;
+    let model = Some(model::model(args, project.config(), &environment)?);
     let cache = match open_cache() {
         Ok(cache) => Some(cache),
         Err(reason) => {
@@ -55,7 +50,7 @@ pub(crate) fn runtime(args: &SharedArgs) -> Result<Runtime, Failure> {
             None
         }
     };
-    Ok(Runtime::new(RuntimeConfig { cache, base: Some(bundled::BASE), model })?)
+    Ok(Runtime::new(RuntimeConfig { cache, base: Some(bundled::BASE), model, environment })?)
 }
 
 /// What to run, as the command line says.

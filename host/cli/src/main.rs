@@ -7,6 +7,7 @@ mod context;
 mod failure;
 mod interrupt;
 mod listing;
+mod model;
 mod text;
 
 use std::process::ExitCode;

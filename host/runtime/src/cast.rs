@@ -67,7 +67,7 @@ impl Cast {
 
     /// The model that Experts are driven by, and that their own logic may ask.
     pub(crate) fn model(&self) -> Option<&Arc<dyn Model>> {
-        self.runtime.model.as_ref()
+        self.runtime.model()
     }
 
     pub(crate) fn workspace(&self) -> &Workspace {
@@ -102,7 +102,10 @@ impl Cast {
         }
         let mind = match (&expert.logic, &self.runtime.model) {
             (Some(logic), _) => self.load_logic(expert, logic).await?,
-            (None, Some(model)) => Mind::Model(model.clone()),
+            (None, Some(Ok(model))) => Mind::Model(model.clone()),
+            (None, Some(Err(error))) => {
+                return Err(RunError::NoModel { expert: expert.key.clone(), error: error.clone() });
+            }
             (None, None) => return Err(RunError::NeedsModel { expert: expert.key.clone() }),
         };
         let base = match (&mind, &self.runtime.base) {
@@ -216,7 +219,8 @@ impl Cast {
                 skill: name.to_owned(),
                 name: variable.to_string(),
             };
-            std::env::var(variable.as_str()).map(|value| (variable.to_string(), value)).map_err(|_| missing())
+            let value = self.runtime.environment.get(variable.as_str()).cloned();
+            value.map(|value| (variable.to_string(), value)).ok_or_else(missing)
         });
         let directories = filesystem.iter().map(|grant| DirectoryGrant {
             workspace: self.workspace.root().to_owned(),

@@ -1,6 +1,7 @@
 //! Why an Expert could not be run.
 
 use perstack_core::config::ConfigError;
+use perstack_models::ConnectError;
 use perstack_sandbox::LoadError;
 use perstack_store::StoreError;
 
@@ -38,8 +39,10 @@ pub(crate) const RUNTIME_VERSION: &str = "v1.0";
 pub enum RunError {
     #[error("there is no Expert `{key}`")]
     UnknownExpert { key: String, known: Vec<String> },
-    #[error("Expert `{expert}` has no logic of its own, and there is no model to drive it")]
+    #[error("Expert `{expert}` is driven by a model, and there is none")]
     NeedsModel { expert: String },
+    #[error("Expert `{expert}` is driven by a model: {error}")]
+    NoModel { expert: String, error: ConnectError },
     #[error("`runtime = \"{name}\"` cannot be used: Experts run here, in components")]
     OtherRuntime { name: String },
     #[error("Expert `{expert}` needs version {version} of the runtime, and this is like Perstack's {RUNTIME_VERSION}")]
@@ -90,9 +93,8 @@ impl RunError {
                 let known = format!("there are {}", list(known));
                 near.map_or(known, |near| format!("did you mean `{near}`?"))
             }
-            Self::NeedsModel { .. } => {
-                "play a script with `--provider scripted --model FILE`; other providers cannot be used yet".to_owned()
-            }
+            Self::NeedsModel { .. } => "name a model, or give it logic of its own".to_owned(),
+            Self::NoModel { error, .. } => return error.hint(),
             Self::OtherRuntime { .. } => "remove `runtime` from perstack.toml".to_owned(),
             Self::RuntimeTooOld { .. } => "lower `minRuntimeVersion`, or take a newer perstack".to_owned(),
             Self::Unsupported { .. } => "remove the skill or the setting from perstack.toml".to_owned(),

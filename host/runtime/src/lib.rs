@@ -50,7 +50,7 @@ mod state;
 mod toolbox;
 
 pub use error::{ProjectError, RunError};
-pub use perstack_models::{ScriptError, ScriptedModel};
+pub use perstack_models::{ConnectError, Environment, ScriptError, ScriptedModel, connect};
 pub use perstack_sandbox::{Cache, CacheError, ComponentBytes, PackError, pack};
 pub use perstack_store::{StoreError, Workspace};
 pub use prepare::{PreparedExpert, Runtime, RuntimeConfig};

@@ -6,6 +6,7 @@ use perstack_core::config::{
     Capabilities, DEFAULT_MAX_RETRIES, DEFAULT_MAX_STEPS, DEFAULT_MODEL, DEFAULT_TIMEOUT, RuntimeName, SkillKind,
 };
 use perstack_core::{Model, ToolSet};
+use perstack_models::{ConnectError, Environment};
 use perstack_sandbox::{Cache, ComponentBytes, Sandbox, SandboxConfig};
 use perstack_store::Workspace;
 
@@ -23,8 +24,10 @@ pub struct RuntimeConfig {
     /// The component of the skill `@perstack/base`, which every Expert that a model drives has. Without it such an Expert
     /// has only the skills that it declares.
     pub base: Option<&'static [u8]>,
-    /// The model that drives Experts without logic of their own.
-    pub model: Option<Arc<dyn Model>>,
+    /// The model that drives Experts without logic of their own, or why there is none.
+    pub model: Option<Result<Arc<dyn Model>, ConnectError>>,
+    /// Variables that skills may be granted. None of the process's own by default.
+    pub environment: Environment,
 }
 
 /// Runs Experts.
@@ -32,7 +35,15 @@ pub struct RuntimeConfig {
 pub struct Runtime {
     pub(crate) sandbox: Sandbox,
     pub(crate) base: Option<ComponentBytes>,
-    pub(crate) model: Option<Arc<dyn Model>>,
+    pub(crate) model: Option<Result<Arc<dyn Model>, ConnectError>>,
+    pub(crate) environment: Arc<Environment>,
+}
+
+impl Runtime {
+    /// The model, if there is one.
+    pub(crate) fn model(&self) -> Option<&Arc<dyn Model>> {
+        self.model.as_ref().and_then(|model| model.as_ref().ok())
+    }
 }
 
 impl Runtime {
@@ -44,7 +55,7 @@ impl Runtime {
         let failed = |error| RunError::Sandbox(Box::new(error));
         let sandbox = Sandbox::new(SandboxConfig { cache: config.cache }).map_err(failed)?;
         let base = config.base.map(ComponentBytes::new).transpose().map_err(failed)?;
-        Ok(Self { sandbox, base, model: config.model })
+        Ok(Self { sandbox, base, model: config.model, environment: Arc::new(config.environment) })
     }
 
     /// Prepares an Expert and runs it once.
@@ -78,7 +89,7 @@ impl Runtime {
         }
         let cast = Arc::new(Cast::new(self.clone(), project.clone(), workspace.clone()));
         let expert = cast.expert(expert_key).await?;
-        Ok(PreparedExpert { settings: RunDefaults::of(project, self.model.as_deref()), cast, expert })
+        Ok(PreparedExpert { settings: RunDefaults::of(project, self.model().map(AsRef::as_ref)), cast, expert })
     }
 }
 

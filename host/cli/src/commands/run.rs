@@ -15,7 +15,7 @@ use crate::interrupt::Interrupts;
 pub(crate) async fn run(args: RunArgs, config: Option<PathBuf>) -> Result<Exit, Failure> {
     let project = context::project_of(config.as_deref(), &args.expert_key)?;
     let workspace = context::workspace(&args.shared)?;
-    let prepared = context::runtime(&args.shared)?.prepare(&project, &workspace, &args.expert_key).await?;
+    let prepared = context::runtime(&args.shared, &project)?.prepare(&project, &workspace, &args.expert_key).await?;
     warn_left_out(&prepared.summary());
     let request = context::request(&args.expert_key, args.query, &args.shared);
     let outcome = match Interrupts::listen()?.unless(prepared.run(request, Arc::new(print))).await {

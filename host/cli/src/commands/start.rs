@@ -28,7 +28,7 @@ pub(crate) async fn start(args: StartArgs, config: Option<PathBuf>) -> Result<Ex
     };
     let project = context::project_of(config.as_deref(), &expert_key)?;
     let workspace = context::workspace(&args.shared)?;
-    let prepared = context::runtime(&args.shared)?.prepare(&project, &workspace, &expert_key).await?;
+    let prepared = context::runtime(&args.shared, &project)?.prepare(&project, &workspace, &expert_key).await?;
     let summary = prepared.summary();
     show(&header(&summary));
     warn_left_out(&summary);

@@ -19,7 +19,7 @@ use super::transport::Transport;
 pub type Environment = BTreeMap<String, String>;
 
 /// Why there is no such model.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 #[expect(missing_docs, reason = "each variant's text says what it is")]
 pub enum ConnectError {
     #[error("provider `{provider}` needs a key, and `{variable}` is not set")]

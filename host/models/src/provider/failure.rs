@@ -1,7 +1,7 @@
 //! What went wrong, as the runtime knows it. Nothing of it has the key: neither bodies nor URLs of requests are told.
 
 use perstack_core::ModelError;
-use rig_core::ProviderError;
+use rig_core::{ProviderError, http_client};
 use serde_json::Value;
 
 /// Characters of a provider's message that are told.
@@ -19,7 +19,13 @@ const TOO_LONG: &[&str] = &[
 
 pub(crate) fn failure(error: &ProviderError, key_hint: &str) -> ModelError {
     let Some(response) = error.provider_response() else {
-        let message = one_line(&error.to_string());
+        let message = one_line(&match error {
+            ProviderError::Http(error) => match &**error {
+                http_client::Error::Instance(source) => source.to_string(),
+                error => error.to_string(),
+            },
+            error => error.to_string(),
+        });
         return match error {
             ProviderError::Truncated => transient("the reply was cut off before it was complete".to_owned(), None),
             ProviderError::Http(_) | ProviderError::Json(_) | ProviderError::Response(_) => transient(message, None),
