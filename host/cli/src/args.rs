@@ -34,7 +34,7 @@ pub(crate) enum Command {
     #[command(after_help = "Examples:\n  perstack run tic-tac-toe \"Let's play!\"\n  \
                             perstack run tic-tac-toe \"5\" --continue -i   answer what it asked\n  \
                             perstack run tic-tac-toe --continue          go on after a crash\n\n\
-                            Exit status: 0 answered or asking, 1 failed, 2 could not start.")]
+                            Exit status: 0 answered or asking, 1 failed, 2 could not start, 130 interrupted.")]
     Run(RunArgs),
     /// Gets components ready to be skills.
     #[command(subcommand)]
@@ -114,13 +114,13 @@ pub(crate) struct SharedArgs {
     /// A file of variables, in place of `.env` and `.env.local`. Those of the process come first, then earlier files.
     #[arg(long, value_name = "PATH", num_args = 1..)]
     pub(crate) env_path: Vec<PathBuf>,
-    /// The most steps that the job may take.
+    /// The most steps that the job may take; 100 by default.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) max_steps: Option<u64>,
-    /// How often the model is asked again after a failure that may pass.
+    /// How often the model is asked again after a failure that may pass; 5 by default.
     #[arg(long, value_name = "N")]
     pub(crate) max_retries: Option<u64>,
-    /// Milliseconds that the model may take for a reply.
+    /// Milliseconds that the model may take for a reply; 300000 by default.
     #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) timeout: Option<u64>,
 }

@@ -3,6 +3,8 @@
 use std::env;
 use std::path::{Path, PathBuf};
 
+use perstack_core::Id;
+
 use perstack_runtime::{Cache, Input, JobChoice, Project, Request, Runtime, RuntimeConfig, Settings, Workspace};
 
 use crate::args::SharedArgs;
@@ -72,6 +74,42 @@ pub(crate) fn request(expert_key: &str, query: Option<String>, args: &SharedArgs
 /// What the command line sets over `perstack.toml`.
 pub(crate) fn settings(args: &SharedArgs) -> Settings {
     Settings { max_steps: args.max_steps, max_retries: args.max_retries, timeout: args.timeout }
+}
+
+/// The command with which a job goes on, as it can be typed: with all that was given and still matters.
+pub(crate) fn continue_command(
+    verb: &str,
+    expert_key: &str,
+    job: Option<&Id>,
+    args: &SharedArgs,
+    config: Option<&Path>,
+) -> String {
+    let mut words = vec!["perstack".to_owned(), verb.to_owned(), expert_key.to_owned()];
+    match job {
+        Some(id) => words.extend(["--continue-job".to_owned(), id.to_string()]),
+        None => words.push("--continue".to_owned()),
+    }
+    let mut option =
+        |name: &str, value: Option<String>| words.extend(value.map(|value| format!("{name} {}", quoted(&value))));
+    option("--config", config.map(|path| path.display().to_string()));
+    option("--workspace", args.workspace.as_ref().map(|path| path.display().to_string()));
+    option("--provider", args.provider.map(|provider| provider.to_string()));
+    option("--model", args.model.clone());
+    option("--reasoning-budget", args.reasoning_budget.map(|budget| budget.to_string()));
+    for path in &args.env_path {
+        option("--env-path", Some(path.display().to_string()));
+    }
+    words.join(" ")
+}
+
+/// For a shell.
+fn quoted(word: &str) -> String {
+    let plain = |character: char| character.is_alphanumeric() || "-_./:@=,+%".contains(character);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
 }
 
 /// Says something that does not stop the program.

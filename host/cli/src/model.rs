@@ -1,6 +1,6 @@
 //! Which model drives Experts: what the command line says, then `perstack.toml`, then Perstack's defaults.
 
-use std::fmt::Display;
+use std::fmt::{self, Display};
 use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
@@ -28,6 +28,15 @@ pub(crate) enum ProviderChoice {
     Scripted,
     /// A service.
     Service(ProviderName),
+}
+
+impl fmt::Display for ProviderChoice {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Scripted => formatter.write_str("scripted"),
+            Self::Service(name) => name.fmt(formatter),
+        }
+    }
 }
 
 impl FromStr for ProviderChoice {

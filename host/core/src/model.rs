@@ -115,6 +115,12 @@ pub enum ModelError {
         /// What happened, with what to do.
         message: String,
     },
+    /// The model could not be asked, and does not know of it: what is missing can be added.
+    #[error("{message}")]
+    NotAsked {
+        /// What is missing, with what to do.
+        message: String,
+    },
 }
 
 impl ModelError {

@@ -64,7 +64,7 @@ impl ScriptedModel {
                 self.name,
                 turn.saturating_add(1),
             );
-            ModelError::Fatal { message }
+            ModelError::NotAsked { message }
         })
     }
 
@@ -74,7 +74,7 @@ impl ScriptedModel {
             None => format!("add `[[experts.\"{expert}\".replies]]`"),
         };
         let message = format!("the script `{}` has no replies for Expert `{expert}`: {advice}", self.name);
-        ModelError::Fatal { message }
+        ModelError::NotAsked { message }
     }
 }
 

@@ -206,7 +206,7 @@ impl Agent<'_> {
         }
         let name = match error {
             ModelError::ContextExceeded { .. } => "ContextExceeded",
-            ModelError::Transient { .. } | ModelError::Fatal { .. } => "ModelError",
+            ModelError::Transient { .. } | ModelError::Fatal { .. } | ModelError::NotAsked { .. } => "ModelError",
         };
         self.fail(name, message)
     }

@@ -136,7 +136,8 @@ impl Cast {
         for delegate in &expert.delegates {
             let key = delegate.to_string();
             let Some(delegate) = self.project.expert(&key) else {
-                return Err(RunError::UnknownExpert { key, known: self.keys() });
+                let expert = expert.key.clone();
+                return Err(RunError::UnknownDelegate { expert, delegate: key, known: self.keys() });
             };
             toolbox.add_delegate(&expert.key, delegate)?;
         }

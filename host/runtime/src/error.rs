@@ -59,6 +59,10 @@ pub enum RunError {
     DuplicateTool { expert: String, first: String, second: String, tool: String },
     #[error("there is no job of Expert `{expert}` in this workspace to go on with")]
     NothingToContinue { expert: String },
+    #[error("job `{job}` is done")]
+    Ended { job: String },
+    #[error("Expert `{expert}` has the delegate `{delegate}`, and there is no such Expert")]
+    UnknownDelegate { expert: String, delegate: String, known: Vec<String> },
     #[error("job `{job}` was started with Expert `{started}`, not `{asked}`")]
     OtherExpert { job: String, started: String, asked: String },
     #[error("job `{job}` waits for an answer to `{tool}`")]
@@ -85,6 +89,12 @@ impl RunError {
     /// What to do about it, where that is known.
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
+            Self::UnknownDelegate { delegate, known, .. } => {
+                let near = perstack_core::config::nearest(delegate, known.iter().map(String::as_str));
+                let known = format!("of this perstack.toml it may be one of {}", list(known));
+                near.map_or(known, |near| format!("did you mean `{near}`?"))
+            }
+            Self::Ended { .. } => "give it a new query".to_owned(),
             Self::UnknownExpert { known, .. } if known.is_empty() => {
                 "define it in perstack.toml, in this folder or one above".to_owned()
             }
@@ -100,7 +110,9 @@ impl RunError {
             Self::Unsupported { .. } => "remove the skill or the setting from perstack.toml".to_owned(),
             Self::Skill { error, .. } | Self::Logic { error, .. } | Self::Sandbox(error) => return error.hint(),
             Self::MissingVariable { name, .. } => format!("set it: `export {name}=…`, or remove it from `env`"),
-            Self::DuplicateTool { second, .. } => format!("leave one out with `omit` in skill `{second}`"),
+            Self::DuplicateTool { second, .. } => format!(
+                "leave one out with `omit` in skill `{second}` if that is a component, else give one another name"
+            ),
             Self::NothingToContinue { .. } => "start one without `--continue`, or check `--workspace`".to_owned(),
             Self::OtherExpert { started, .. } => format!("go on with `{started}`"),
             Self::AnswerExpected { .. } => "give the answer in place of the query, with `-i`".to_owned(),

@@ -107,7 +107,9 @@ impl Scene {
         streamer.end()?;
         if self.is_new(entry) {
             let conversation = &mut self.progress().conversation;
-            conversation.count_generation();
+            if !matches!(reply, Err(ModelError::NotAsked { .. })) {
+                conversation.count_generation();
+            }
             if let Ok(generation) = &reply {
                 conversation.generated(generation, model.context_window())?;
             }

@@ -30,7 +30,9 @@ impl Scene {
         let Generated { reply, .. } = self.generate(model.as_ref(), question).await?;
         Ok(reply.map_err(|error| match error {
             ModelError::ContextExceeded { message } => LogicModelError::ContextExceeded(message),
-            ModelError::Transient { message, .. } | ModelError::Fatal { message } => LogicModelError::Provider(message),
+            ModelError::Transient { message, .. }
+            | ModelError::Fatal { message }
+            | ModelError::NotAsked { message } => LogicModelError::Provider(message),
         }))
     }
 

@@ -120,16 +120,18 @@ impl PreparedExpert {
             }
             Input::Query(_) => Err(RunError::Interrupted { job: shown }),
             Input::Answer(_) if ended => Err(RunError::NoAnswerExpected { job: shown }),
-            Input::Nothing if ended => Err(RunError::NothingToContinue { expert }),
+            Input::Nothing if ended => Err(RunError::Ended { job: shown }),
             Input::Answer(text) => entrance.go_on(checkpoint, journal, Some(text)),
             Input::Nothing => entrance.go_on(checkpoint, journal, None),
         }
     }
 
-    /// Whether a run that has not ended may be left for a new query. A model can go on from any whole conversation.
+    /// Whether a run that has not ended may be left for a new query. A model can go on from any whole conversation; one
+    /// that has not begun is not in the checkpoint yet.
     fn takes_queries_at(&self, status: CheckpointStatus) -> bool {
-        let waits = matches!(status, CheckpointStatus::StoppedByDelegate | CheckpointStatus::StoppedByInteractiveTool);
-        matches!(self.expert.mind, Mind::Model(_)) && !waits
+        use CheckpointStatus::{Init, StoppedByDelegate, StoppedByInteractiveTool};
+        matches!(self.expert.mind, Mind::Model(_))
+            && !matches!(status, Init | StoppedByDelegate | StoppedByInteractiveTool)
     }
 
     fn begin_job(&self, id: &Id, request: &Request, max_steps: u64) -> Result<(Arc<JobStore>, Position), RunError> {

@@ -10,8 +10,10 @@ use serde_json::Value;
 
 use crate::text::{harmless, tokens};
 
-/// Characters that are shown of what a tool is called with, and of what it fails with.
-const SHOWN_CHARACTERS: usize = 100;
+/// Characters that are shown of what a tool is called with.
+const SHOWN_OF_CALLS: usize = 100;
+/// And of what went wrong, whose end may be what one needs.
+const SHOWN_OF_FAILURES: usize = 500;
 
 /// Shows a run on stdout.
 pub(crate) struct Plain(Mutex<Shown>);
@@ -85,7 +87,9 @@ impl Shown {
                     }
                 }
             }
-            RunEvent::Retry { reason, .. } => self.line(depth + 1, &format!("… again: {reason}")),
+            RunEvent::Retry { reason, .. } => {
+                self.line(depth + 1, &format!("… again: {}", shortened(&reason_of(reason), SHOWN_OF_FAILURES)));
+            }
             RunEvent::CompleteRun { .. } if depth == 0 && self.answered => {}
             RunEvent::CompleteRun { text, .. } if depth == 0 => self.line(0, text),
             RunEvent::CompleteRun { checkpoint, .. } => {
@@ -98,7 +102,10 @@ impl Shown {
             }
             RunEvent::ResolveToolResults { tool_results } => {
                 for result in tool_results.iter().filter(|result| result.is_error == Some(true)) {
-                    self.line(depth + 1, &format!("✗ {}: {}", result.tool_name, shortened(&text_of(result))));
+                    self.line(
+                        depth + 1,
+                        &format!("✗ {}: {}", result.tool_name, shortened(&text_of(result), SHOWN_OF_FAILURES)),
+                    );
                 }
             }
             RunEvent::StopRunByError { error, .. } if depth > 0 => {
@@ -153,7 +160,11 @@ fn called(call: &ToolCall) -> String {
         Some(fields) => fields.values().map(value).collect::<Vec<_>>().join(" · "),
         None => call.args.to_string(),
     };
-    if arguments.is_empty() { call.tool_name.clone() } else { format!("{} {}", call.tool_name, shortened(&arguments)) }
+    if arguments.is_empty() {
+        call.tool_name.clone()
+    } else {
+        format!("{} {}", call.tool_name, shortened(&arguments, SHOWN_OF_CALLS))
+    }
 }
 
 fn text_of(result: &ToolResult) -> String {
@@ -164,11 +175,17 @@ fn text_of(result: &ToolResult) -> String {
     texts.collect()
 }
 
+/// Why the model is asked again: what the model is told of it is JSON, with an `error` for people.
+fn reason_of(reason: &str) -> String {
+    let json: Value = serde_json::from_str(reason).unwrap_or_default();
+    json.get("error").and_then(Value::as_str).unwrap_or(reason).to_owned()
+}
+
 /// The beginning of a text, on one line.
-fn shortened(text: &str) -> String {
+fn shortened(text: &str, limit: usize) -> String {
     let text = text.replace('\n', " ");
-    let cut = text.chars().count() > SHOWN_CHARACTERS;
-    let shown: String = text.chars().take(SHOWN_CHARACTERS).collect();
+    let cut = text.chars().count() > limit;
+    let shown: String = text.chars().take(limit).collect();
     format!("{shown}{}", if cut { "…" } else { "" })
 }
 

@@ -1,11 +1,11 @@
 //! `perstack run`: one JSON event a line on stdout.
 
-use std::io::{Write, stdout};
+use std::io::{self, Write, stdout};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use perstack_core::Event;
-use perstack_runtime::{Outcome, Prepared, Stop};
+use perstack_runtime::{Listener, Outcome, Prepared, Stop};
 
 use crate::args::RunArgs;
 use crate::context;
@@ -17,11 +17,18 @@ pub(crate) async fn run(args: RunArgs, config: Option<PathBuf>) -> Result<Exit, 
     let workspace = context::workspace(&args.shared)?;
     let prepared = context::runtime(&args.shared, &project)?.prepare(&project, &workspace, &args.expert_key).await?;
     warn_left_out(&prepared.summary());
-    let request = context::request(&args.expert_key, args.query, &args.shared);
-    let outcome = match Interrupts::listen()?.unless(prepared.run(request, Arc::new(print))).await {
+    let request = context::request(&args.expert_key, args.query.clone(), &args.shared);
+    let printer = Arc::new(Printer::default());
+    let ended = Interrupts::listen()?.unless(prepared.run(request, printer.clone())).await;
+    if let Some(error) = printer.failed() {
+        context::warn(&format!("not all events could be printed, they are in the job's folder: {error}"));
+    }
+    let outcome = match ended {
         Ok(outcome) => outcome?,
         Err(exit) => {
-            context::warn(&format!("interrupted; `perstack run {} --continue` goes on", args.expert_key));
+            let job = args.shared.continue_job.as_ref();
+            let command = context::continue_command("run", &args.expert_key, job, &args.shared, config.as_deref());
+            context::warn(&format!("interrupted; `{command}` goes on"));
             return Ok(exit);
         }
     };
@@ -48,10 +55,25 @@ pub(crate) fn warn_unused(outcome: &Outcome) {
     }
 }
 
-/// Whoever listens may go away; the run goes on, and all events are kept with the job.
-fn print(event: &Event) {
-    let Ok(mut line) = serde_json::to_vec(event) else { return };
-    line.push(b'\n');
-    let mut stdout = stdout().lock();
-    drop(stdout.write_all(&line).and_then(|()| stdout.flush()));
+/// Prints events. Whoever listens may go away; the run goes on, and all events are kept with the job.
+#[derive(Default)]
+struct Printer(OnceLock<io::Error>);
+
+impl Printer {
+    /// Why an event was not printed, if somebody should know.
+    fn failed(&self) -> Option<&io::Error> {
+        self.0.get().filter(|error| error.kind() != io::ErrorKind::BrokenPipe)
+    }
+}
+
+impl Listener for Printer {
+    fn hear(&self, event: &Event) {
+        let Ok(mut line) = serde_json::to_vec(event) else { return };
+        line.push(b'\n');
+        let mut stdout = stdout().lock();
+        if let Err(error) = stdout.write_all(&line).and_then(|()| stdout.flush()) {
+            // The first reason is the one that counts.
+            drop(self.0.set(error));
+        }
+    }
 }

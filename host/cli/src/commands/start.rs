@@ -4,7 +4,7 @@ use std::io::{self, BufRead, IsTerminal, Read, Write, stdin, stdout};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use perstack_core::ToolCall;
+use perstack_core::{Id, Message, Part, ToolCall};
 use perstack_runtime::{
     Input, JobChoice, Outcome, Prepared, PreparedExpert, Request, RunError, SkillSummary, Stop, Workspace,
 };
@@ -39,38 +39,52 @@ pub(crate) async fn start(args: StartArgs, config: Option<PathBuf>) -> Result<Ex
         None => Some(required_line("query").await?),
     };
     let request = context::request(&expert_key, query, &args.shared);
-    let conversation = Conversation { prepared, workspace, questions: summary.questions, continuing };
+    let go_on =
+        |job: Option<&Id>| context::continue_command("start", &expert_key, job, &args.shared, config.as_deref());
+    let latest = go_on(args.shared.continue_job.as_ref());
+    let conversation = Conversation { prepared, workspace, questions: summary.questions, continuing, go_on: &go_on };
     match Interrupts::listen()?.unless(conversation.hold(request)).await {
         Ok(ended) => ended,
         Err(exit) => {
-            show(&format!("\ninterrupted\n  perstack start {expert_key} --continue"));
+            show(&format!("\ninterrupted\n  {latest}"));
             Ok(exit)
         }
     }
 }
 
 /// A run, and what the user says to it.
-struct Conversation {
+struct Conversation<'a> {
     prepared: PreparedExpert,
     workspace: Workspace,
     /// Names of the tools with which the Expert asks.
     questions: Vec<String>,
     /// Whether the run began in another process.
     continuing: bool,
+    /// The command with which a job goes on.
+    go_on: &'a (dyn Fn(Option<&Id>) -> String + Sync),
 }
 
-impl Conversation {
+impl Conversation<'_> {
     async fn hold(&self, mut request: Request) -> Result<Exit, Failure> {
         let expert_key = request.expert_key.clone();
+        let stopped = |job: &Id| show(&format!("\n\nstopped · job {job}\n  {}", (self.go_on)(Some(job))));
         let settings = request.settings;
         loop {
             let running = self.prepared.run(request, Arc::new(Plain::new(&self.questions)));
             let outcome = match running.await {
                 Ok(outcome) => outcome,
                 Err(RunError::AnswerExpected { job, .. }) if self.continuing => {
-                    // Opened again: the question itself was shown by the process before.
-                    let Some((job, answer)) = ask_again(&self.workspace, &job).await? else { return Ok(Exit::Done) };
-                    request = Request { expert_key: expert_key.clone(), input: Input::Answer(answer), job, settings };
+                    // Opened again: what was said before was shown by another process.
+                    let Some(Waiting { job, call, said }) = Waiting::find(&self.workspace, &job)? else {
+                        return Ok(Exit::Done);
+                    };
+                    show(&said);
+                    let Some(answer) = ask(&call).await? else {
+                        stopped(&job);
+                        return Ok(Exit::Done);
+                    };
+                    let (input, job) = (Input::Answer(answer), JobChoice::Existing(job));
+                    request = Request { expert_key: expert_key.clone(), input, job, settings };
                     continue;
                 }
                 Err(error) => return Err(error.into()),
@@ -80,7 +94,7 @@ impl Conversation {
             match outcome.stop {
                 Stop::Asks(call) => {
                     let Some(answer) = ask(&call).await? else {
-                        show(&format!("\nstopped · job {}\n  perstack start {expert_key} --continue", outcome.job_id));
+                        stopped(&outcome.job_id);
                         return Ok(Exit::Done);
                     };
                     request = Request { expert_key: expert_key.clone(), input: Input::Answer(answer), job, settings };
@@ -90,7 +104,8 @@ impl Conversation {
                     return Ok(Exit::Done);
                 }
                 Stop::MaxSteps(steps) => {
-                    let hint = "go on with a larger `--max-steps` and `--continue`".to_owned();
+                    let hint =
+                        format!("{} --max-steps {}", (self.go_on)(Some(&outcome.job_id)), steps.saturating_mul(2));
                     return Err(Failure::new(
                         Exit::Failed,
                         format_args!("the job has used its {steps} steps"),
@@ -98,7 +113,9 @@ impl Conversation {
                     ));
                 }
                 Stop::Failed(reason) => {
-                    let hint = format!("what happened is in perstack/jobs/{}", outcome.job_id);
+                    let go_on = (self.go_on)(Some(&outcome.job_id));
+                    let hint =
+                        format!("try again with `{go_on}`; what happened is in perstack/jobs/{}", outcome.job_id);
                     return Err(Failure::new(Exit::Failed, reason, Some(hint)));
                 }
             }
@@ -135,25 +152,52 @@ fn took(outcome: &Outcome) -> String {
 
 /// Asks what the Expert asks. None at the end of the input.
 async fn ask(call: &ToolCall) -> Result<Option<String>, Failure> {
-    let question = match call.args.get("question").and_then(Value::as_str) {
+    let mut question = match call.args.get("question").and_then(Value::as_str) {
         Some(question) => question.to_owned(),
-        None => format!("{} {}", call.tool_name, call.args),
+        None => call.tool_name.clone(),
     };
+    for (name, value) in call.args.as_object().into_iter().flatten().filter(|(name, _)| *name != "question") {
+        let value = match value {
+            Value::String(text) => text.clone(),
+            Value::Array(items) => {
+                let texts = items.iter().map(|item| item.as_str().map_or_else(|| item.to_string(), str::to_owned));
+                texts.collect::<Vec<_>>().join(" / ")
+            }
+            value => value.to_string(),
+        };
+        question.push_str(&format!("\n  {name}: {value}"));
+    }
     read_line(&question).await
 }
 
-/// The question that a job waits with, asked again in this process.
-async fn ask_again(workspace: &Workspace, job: &str) -> Result<Option<(JobChoice, String)>, Failure> {
-    let failed = |error: &dyn std::fmt::Display| Failure::new(Exit::NotStarted, error, None);
-    let id: perstack_core::Id = job.parse().map_err(|error| failed(&error))?;
-    let checkpoint = {
+/// A job that waits for an answer, as its checkpoint has it.
+struct Waiting {
+    job: Id,
+    call: ToolCall,
+    /// What the Expert said before it asked.
+    said: String,
+}
+
+impl Waiting {
+    fn find(workspace: &Workspace, job: &str) -> Result<Option<Self>, Failure> {
+        let failed = |error: &dyn std::fmt::Display| Failure::new(Exit::NotStarted, error, None);
+        let id: Id = job.parse().map_err(|error| failed(&error))?;
         let store = workspace.open_job(&id).map_err(|error| failed(&error))?;
         let latest = store.job().map_err(|error| failed(&error))?.and_then(|job| job.latest_checkpoint_id);
-        latest.map(|latest| store.checkpoint(&latest)).transpose().map_err(|error| failed(&error))?
-    };
-    let pending = checkpoint.and_then(|checkpoint| checkpoint.pending_tool_calls).unwrap_or_default();
-    let Some(call) = pending.first() else { return Ok(None) };
-    Ok(ask(call).await?.map(|answer| (JobChoice::Existing(id), answer)))
+        let checkpoint = latest.map(|latest| store.checkpoint(&latest)).transpose().map_err(|error| failed(&error))?;
+        let Some(checkpoint) = checkpoint else { return Ok(None) };
+        let said = checkpoint.messages.iter().rev().find_map(|message| match message {
+            Message::ExpertMessage { contents, .. } => Some(contents),
+            _ => None,
+        });
+        let texts = said.into_iter().flatten().filter_map(|part| match part {
+            Part::TextPart { text, .. } => Some(text.as_str()),
+            _ => None,
+        });
+        let said = texts.collect::<Vec<_>>().join("\n");
+        let call = checkpoint.pending_tool_calls.and_then(|calls| calls.into_iter().next());
+        Ok(call.map(|call| Self { job: id, call, said }))
+    }
 }
 
 async fn ask_for(what: &str, config: Option<&Path>) -> Result<String, Failure> {

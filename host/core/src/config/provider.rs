@@ -1,5 +1,6 @@
 //! The service behind the model: which one, and how it is reached.
 
+use std::fmt;
 use std::num::NonZeroU32;
 use std::str::FromStr;
 
@@ -84,6 +85,19 @@ impl FromStr for ReasoningBudget {
                 _ => return Err(ValueError::unknown_word(text, BUDGET_WORDS)),
             },
         })
+    }
+}
+
+impl fmt::Display for ReasoningBudget {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::None => formatter.write_str("none"),
+            Self::Minimal => formatter.write_str("minimal"),
+            Self::Low => formatter.write_str("low"),
+            Self::Medium => formatter.write_str("medium"),
+            Self::High => formatter.write_str("high"),
+            Self::Tokens(tokens) => tokens.fmt(formatter),
+        }
     }
 }
 

@@ -169,7 +169,7 @@ async fn a_reply_that_is_missing_is_a_fatal_error_that_says_so() {
             "the script `replies.toml` has no replies for Expert `pro-trainer`: add `[[experts.\"pro-trainer\".replies]]`",
         ),
     ] {
-        assert_eq!(ask(&model, expert, &[], turn).await, Err(ModelError::Fatal { message: message.into() }));
+        assert_eq!(ask(&model, expert, &[], turn).await, Err(ModelError::NotAsked { message: message.into() }));
     }
     ask(&model, "fitness-assistant", &[], u64::MAX).await.unwrap_err();
 }
