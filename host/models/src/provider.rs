@@ -30,8 +30,15 @@ pub(crate) struct ProviderModel {
     /// What is known of it.
     spec: Option<ModelSpec>,
     reasoning: ReasoningBudget,
-    /// What a person can do about a key that is refused.
-    key_hint: String,
+    credential: Credential,
+}
+
+/// What proves to the provider who asks, and may be told to nobody else.
+pub(crate) struct Credential {
+    /// Nothing where the provider asks for none.
+    pub(crate) key: Option<String>,
+    /// The variable that has it, or that says where the provider is.
+    pub(crate) variable: &'static str,
 }
 
 impl ProviderModel {
@@ -41,12 +48,12 @@ impl ProviderModel {
         model: DynModel<Completion>,
         protocol: &'static str,
         reasoning: ReasoningBudget,
-        key_hint: String,
+        credential: Credential,
     ) -> Self {
         let vendor = model.name().to_owned();
         let origin = Origin::new(protocol, vendor.clone(), name);
         let spec = Catalog::builtin().resolve(&format!("{vendor}/{name}")).cloned();
-        Self { name: name.to_owned(), model, origin, spec, reasoning, key_hint }
+        Self { name: name.to_owned(), model, origin, spec, reasoning, credential }
     }
 }
 
@@ -66,7 +73,7 @@ impl Model for ProviderModel {
 
     async fn generate(&self, prompt: Prompt<'_>, deltas: &dyn Deltas) -> Result<Generation, ModelError> {
         let request = request::request(&prompt, &self.origin, self.spec.as_ref(), self.reasoning)?;
-        let stream = self.model.stream(request).map_err(|error| failure::failure(&error, &self.key_hint))?;
-        reply::read(stream, deltas, &self.key_hint).await
+        let stream = self.model.stream(request).map_err(|error| failure::failure(&error, &self.credential))?;
+        reply::read(stream, deltas, &self.credential).await
     }
 }

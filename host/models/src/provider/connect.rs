@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use perstack_core::Model;
-use perstack_core::config::{HttpSetting, OpenAiSetting, Provider, ProviderName, ReasoningBudget};
+use perstack_core::config::{HttpSetting, HttpUrl, OpenAiSetting, Provider, ProviderName, ReasoningBudget};
+use reqwest::header::HeaderValue;
 use rig_core::http_client::DynHttpClient;
 use rig_core::providers::anthropic::AnthropicConfig;
 use rig_core::providers::gemini::GeminiConfig;
@@ -12,8 +13,8 @@ use rig_core::providers::ollama::OllamaConfig;
 use rig_core::providers::openai::OpenAIConfig;
 use rig_core::providers::openai::wire::DEEPSEEK;
 
-use super::ProviderModel;
 use super::transport::Transport;
+use super::{Credential, ProviderModel};
 
 /// Variables, by their names: those of the process and of `.env` files.
 pub type Environment = BTreeMap<String, String>;
@@ -26,6 +27,10 @@ pub enum ConnectError {
     MissingKey { provider: ProviderName, variable: &'static str },
     #[error("provider `{provider}` cannot be used yet")]
     Unsupported { provider: ProviderName },
+    #[error("`{variable}` is no key: it has characters that cannot be sent")]
+    BadKey { variable: &'static str },
+    #[error("`{variable}` is no URL: {reason}")]
+    BadUrl { variable: &'static str, reason: String },
     #[error("provider `{provider}` cannot be set up: {reason}")]
     Transport { provider: ProviderName, reason: String },
 }
@@ -39,6 +44,9 @@ impl ConnectError {
             )),
             Self::Unsupported { .. } => {
                 Some("there are `anthropic`, `openai`, `google`, `deepseek` and `ollama`, and `scripted`".to_owned())
+            }
+            Self::BadKey { variable } | Self::BadUrl { variable, .. } => {
+                Some(format!("correct `{variable}`, in the environment or in `.env`"))
             }
             Self::Transport { .. } => Some("check `[provider.setting]` in perstack.toml".to_owned()),
         }
@@ -80,12 +88,25 @@ impl Service<'_> {
         self.environment.get(name).filter(|value| !value.is_empty()).cloned()
     }
 
-    fn key(&self, variable: &'static str) -> Result<String, ConnectError> {
-        self.variable(variable).ok_or(ConnectError::MissingKey { provider: self.name, variable })
+    fn key(&self, variable: &'static str) -> Result<Credential, ConnectError> {
+        let key = self.variable(variable).ok_or(ConnectError::MissingKey { provider: self.name, variable })?;
+        match HeaderValue::from_str(&key) {
+            Ok(_) => Ok(Credential { key: Some(key), variable }),
+            Err(_) => Err(ConnectError::BadKey { variable }),
+        }
     }
 
-    fn base_url(&self, setting: &HttpSetting, variable: &str) -> Option<String> {
-        setting.base_url.as_ref().map(ToString::to_string).or_else(|| self.variable(variable))
+    /// Without a slash at its end.
+    fn base_url(&self, setting: &HttpSetting, variable: &'static str) -> Result<Option<String>, ConnectError> {
+        let url = match (&setting.base_url, self.variable(variable)) {
+            (Some(url), _) => url.to_string(),
+            (None, Some(text)) => {
+                let url: Result<HttpUrl, _> = text.parse();
+                url.map_err(|error| ConnectError::BadUrl { variable, reason: error.to_string() })?.to_string()
+            }
+            (None, None) => return Ok(None),
+        };
+        Ok(Some(url.trim_end_matches('/').to_owned()))
     }
 
     fn transport(&self, headers: &[(String, String)]) -> Result<DynHttpClient, ConnectError> {
@@ -94,21 +115,23 @@ impl Service<'_> {
     }
 
     fn anthropic(&self, setting: &HttpSetting) -> Result<ProviderModel, ConnectError> {
-        let mut config = AnthropicConfig::new(self.key("ANTHROPIC_API_KEY")?);
-        if let Some(url) = self.base_url(setting, "ANTHROPIC_BASE_URL") {
+        let credential = self.key("ANTHROPIC_API_KEY")?;
+        let mut config = AnthropicConfig::new(credential.key.clone().unwrap_or_default());
+        if let Some(url) = self.base_url(setting, "ANTHROPIC_BASE_URL")? {
             config = config.with_base_url(url);
         }
         let mut model = config.connect(self.transport(&setting.headers)?).completion(self.model);
         // The instruction, the tools and the conversation up to its end are kept for the next step.
         model.wire = model.wire.with_prompt_caching();
-        Ok(self.model(model.erase(), "anthropic.messages", "ANTHROPIC_API_KEY"))
+        Ok(self.model(model.erase(), "anthropic.messages", credential))
     }
 
     /// The Responses API; Chat Completions for another service, which has a name of its own.
     fn openai(&self, setting: &OpenAiSetting) -> Result<ProviderModel, ConnectError> {
-        let mut config = OpenAIConfig::new(self.key("OPENAI_API_KEY")?);
-        if let Some(url) = self.base_url(&setting.http, "OPENAI_BASE_URL") {
-            config = config.with_base_url(url.trim_end_matches('/'));
+        let credential = self.key("OPENAI_API_KEY")?;
+        let mut config = OpenAIConfig::new(credential.key.clone().unwrap_or_default());
+        if let Some(url) = self.base_url(&setting.http, "OPENAI_BASE_URL")? {
+            config = config.with_base_url(url);
         }
         let mut headers = setting.http.headers.clone();
         let organization = setting.organization.clone().or_else(|| self.variable("OPENAI_ORGANIZATION"));
@@ -120,44 +143,46 @@ impl Service<'_> {
             None | Some("openai") => (client.responses(self.model).erase(), "openai.responses"),
             Some(_) => (client.chat(self.model).erase(), "openai.chat"),
         };
-        Ok(self.model(model, protocol, "OPENAI_API_KEY"))
+        Ok(self.model(model, protocol, credential))
     }
 
     fn google(&self, setting: &HttpSetting) -> Result<ProviderModel, ConnectError> {
-        let mut config = GeminiConfig::new(self.key("GOOGLE_GENERATIVE_AI_API_KEY")?);
-        if let Some(url) = self.base_url(setting, "GOOGLE_GENERATIVE_AI_BASE_URL") {
+        let credential = self.key("GOOGLE_GENERATIVE_AI_API_KEY")?;
+        let mut config = GeminiConfig::new(credential.key.clone().unwrap_or_default());
+        if let Some(url) = self.base_url(setting, "GOOGLE_GENERATIVE_AI_BASE_URL")? {
             // Perstack's URL ends with the version, which rig adds.
-            config = config.with_base_url(url.trim_end_matches('/').trim_end_matches("/v1beta"));
+            config = config.with_base_url(url.trim_end_matches("/v1beta"));
         }
         let model = config.connect(self.transport(&setting.headers)?).completion(self.model).erase();
-        Ok(self.model(model, "gemini.generate_content", "GOOGLE_GENERATIVE_AI_API_KEY"))
+        Ok(self.model(model, "gemini.generate_content", credential))
     }
 
     fn deepseek(&self, setting: &HttpSetting) -> Result<ProviderModel, ConnectError> {
-        let mut config = OpenAIConfig::with_key(&DEEPSEEK, self.key("DEEPSEEK_API_KEY")?);
-        if let Some(url) = self.base_url(setting, "DEEPSEEK_BASE_URL") {
-            config = config.with_base_url(url.trim_end_matches('/'));
+        let credential = self.key("DEEPSEEK_API_KEY")?;
+        let mut config = OpenAIConfig::with_key(&DEEPSEEK, credential.key.clone().unwrap_or_default());
+        if let Some(url) = self.base_url(setting, "DEEPSEEK_BASE_URL")? {
+            config = config.with_base_url(url);
         }
         let model = config.connect(self.transport(&setting.headers)?).chat(self.model).erase();
-        Ok(self.model(model, "openai.chat", "DEEPSEEK_API_KEY"))
+        Ok(self.model(model, "openai.chat", credential))
     }
 
     fn ollama(&self, setting: &HttpSetting) -> Result<ProviderModel, ConnectError> {
         let mut config = OllamaConfig::new();
-        if let Some(url) = self.base_url(setting, "OLLAMA_BASE_URL") {
+        if let Some(url) = self.base_url(setting, "OLLAMA_BASE_URL")? {
             // Perstack's URL ends with `/api`, which rig adds.
-            config = config.with_base_url(url.trim_end_matches('/').trim_end_matches("/api"));
+            config = config.with_base_url(url.trim_end_matches("/api"));
         }
         let model = config.connect(self.transport(&setting.headers)?).native_completion(self.model).erase();
-        Ok(self.model(model, "ollama.chat", "OLLAMA_BASE_URL"))
+        Ok(self.model(model, "ollama.chat", Credential { key: None, variable: "OLLAMA_BASE_URL" }))
     }
 
     fn model(
         &self,
         model: rig_core::DynModel<rig_core::operation::Completion>,
         protocol: &'static str,
-        variable: &str,
+        credential: Credential,
     ) -> ProviderModel {
-        ProviderModel::new(self.model, model, protocol, self.reasoning, format!("check `{variable}`"))
+        ProviderModel::new(self.model, model, protocol, self.reasoning, credential)
     }
 }

@@ -1,8 +1,13 @@
-//! What went wrong, as the runtime knows it. Nothing of it has the key: neither bodies nor URLs of requests are told.
+//! What went wrong, as the runtime knows it. Nothing of it has the key: neither bodies nor URLs of requests are told, and
+//! it is taken out of what the provider says.
+
+use std::time::SystemTime;
 
 use perstack_core::ModelError;
 use rig_core::{ProviderError, http_client};
 use serde_json::Value;
+
+use super::Credential;
 
 /// Characters of a provider's message that are told.
 const MAX_MESSAGE: usize = 500;
@@ -17,23 +22,13 @@ const TOO_LONG: &[&str] = &[
     "input token count",
 ];
 
-pub(crate) fn failure(error: &ProviderError, key_hint: &str) -> ModelError {
-    let Some(response) = error.provider_response() else {
-        let message = one_line(&match error {
-            ProviderError::Http(error) => match &**error {
-                http_client::Error::Instance(source) => source.to_string(),
-                error => error.to_string(),
-            },
-            error => error.to_string(),
-        });
-        return match error {
-            ProviderError::Truncated => transient("the reply was cut off before it was complete".to_owned(), None),
-            ProviderError::Http(_) | ProviderError::Json(_) | ProviderError::Response(_) => transient(message, None),
-            error if error.is_retryable() => transient(message, None),
-            _ => ModelError::Fatal { message },
-        };
-    };
-    let said = said(&response.body);
+/// Words in the codes of failures that pass.
+const PASSING: &[&str] =
+    &["overloaded", "rate_limit", "unavailable", "server_error", "api_error", "internal", "timeout"];
+
+pub(crate) fn failure(error: &ProviderError, credential: &Credential) -> ModelError {
+    let Some(response) = error.provider_response() else { return unanswered(error) };
+    let said = said(&response.body, credential);
     let status = response.status.map(|status| status.as_u16()).filter(|status| *status >= 400);
     let message = match status {
         Some(status) => format!("the provider answered {status}: {said}"),
@@ -43,19 +38,36 @@ pub(crate) fn failure(error: &ProviderError, key_hint: &str) -> ModelError {
         return ModelError::ContextExceeded { message: said };
     }
     // Anthropic tells an overload within the stream, where there is no status any more.
-    let overloaded = response.machine_code().is_some_and(|code| {
-        ["overloaded", "rate_limit", "unavailable", "server_error", "api_error", "internal", "timeout"]
-            .iter()
-            .any(|word| code.to_lowercase().contains(word))
-    });
+    let code = response.machine_code().unwrap_or_default().to_lowercase();
+    let passes = PASSING.iter().any(|word| code.contains(word));
+    let refused = format!("{message}; check `{}`", credential.variable);
     match status {
         // Google says it with a 400.
-        Some(400) if said.contains("API key") => ModelError::Fatal { message: format!("{message}; {key_hint}") },
-        Some(401 | 403) => ModelError::Fatal { message: format!("{message}; {key_hint}") },
+        Some(400) if said.contains("API key") => ModelError::Fatal { message: refused },
+        Some(401 | 403) => ModelError::Fatal { message: refused },
         Some(408 | 409 | 425 | 429 | 500..) => transient(message, retry_after(error)),
         Some(404) => ModelError::Fatal { message: format!("{message}; check the name given with `--model`") },
-        None if overloaded || response.is_retryable() => transient(message, None),
+        None if passes || response.is_retryable() => transient(message, None),
         _ => ModelError::Fatal { message },
+    }
+}
+
+/// There was no answer that says what went wrong.
+fn unanswered(error: &ProviderError) -> ModelError {
+    match error {
+        ProviderError::Truncated => transient("the reply was cut off before it was complete".to_owned(), None),
+        ProviderError::Http(error) => match &**error {
+            http_client::Error::Instance(source) => transient(one_line(&source.to_string()), None),
+            http_client::Error::StreamEnded => transient("the connection was closed".to_owned(), None),
+            http_client::Error::InvalidContentType(kind) => {
+                transient(format!("the reply makes no sense: it is of type {kind:?}"), None)
+            }
+            error => ModelError::Fatal { message: one_line(&error.to_string()) },
+        },
+        ProviderError::Json(_) | ProviderError::Response(_) => {
+            transient(format!("the reply makes no sense: {}", one_line(&error.to_string())), None)
+        }
+        error => ModelError::Fatal { message: one_line(&error.to_string()) },
     }
 }
 
@@ -66,15 +78,29 @@ fn transient(message: String, retry_after: Option<u64>) -> ModelError {
 /// Milliseconds that the provider asks to wait.
 fn retry_after(error: &ProviderError) -> Option<u64> {
     let headers = error.provider_response_headers()?;
-    let header = |name: &str| headers.get(name)?.to_str().ok()?.trim().parse::<f64>().ok();
-    let milliseconds = header("retry-after-ms").or_else(|| header("retry-after").map(|seconds| seconds * 1000.0))?;
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a time to wait, saturated")]
-    let whole = milliseconds.max(0.0) as u64;
-    Some(whole)
+    let header = |name: &str| headers.get(name)?.to_str().ok().map(str::trim);
+    if let Some(milliseconds) = header("retry-after-ms").and_then(|text| text.parse::<f64>().ok()) {
+        return Some(whole(milliseconds));
+    }
+    let text = header("retry-after")?;
+    let seconds = text.parse::<f64>().ok().or_else(|| {
+        let until = httpdate::parse_http_date(text).ok()?;
+        Some(until.duration_since(SystemTime::now()).unwrap_or_default().as_secs_f64())
+    });
+    seconds.map(|seconds| whole(seconds * 1000.0))
 }
 
-/// What a body says: its `message`, wherever that is.
-fn said(body: &str) -> String {
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a time to wait, saturated")]
+fn whole(milliseconds: f64) -> u64 {
+    milliseconds.max(0.0) as u64
+}
+
+/// What a body says: its `message`, wherever that is; without the key, should it be repeated there.
+fn said(body: &str, credential: &Credential) -> String {
+    let body = &match &credential.key {
+        Some(key) => body.replace(key.as_str(), "[key]"),
+        None => body.to_owned(),
+    };
     let json: Value = serde_json::from_str(body).unwrap_or_default();
     let json = json.as_array().and_then(|items| items.first()).unwrap_or(&json);
     let message = json.pointer("/error/message").or_else(|| json.get("message")).or_else(|| json.get("error"));

@@ -7,22 +7,23 @@ use rig_core::message::{AssistantContent, Reasoning};
 use rig_core::streaming::{CompletionStream, Item, StreamEvent};
 use serde_json::Value;
 
+use super::Credential;
 use super::failure::failure;
 use super::items::Items;
 
 pub(crate) async fn read(
     mut stream: CompletionStream,
     deltas: &dyn Deltas,
-    key_hint: &str,
+    credential: &Credential,
 ) -> Result<Generation, ModelError> {
     while let Some(item) = stream.next().await {
-        match item.map_err(|error| failure(&error, key_hint))? {
+        match item.map_err(|error| failure(&error, credential))? {
             Item::Event(StreamEvent::Reasoning { text, .. }) => deltas.reasoning(&text),
             Item::Event(StreamEvent::Text { text, .. }) => deltas.text(&text),
             Item::Event(_) | Item::Unknown(_) => {}
         }
     }
-    let response = stream.finish().await.map_err(|error| failure(&error, key_hint))?;
+    let response = stream.finish().await.map_err(|error| failure(&error, credential))?;
     generation(&response)
 }
 

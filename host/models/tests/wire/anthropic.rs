@@ -174,7 +174,8 @@ async fn failures_are_known_for_what_they_are() {
         Reply::failure(529, "", &error("overloaded_error", "Overloaded")),
         Reply::failure(500, "", &json!("not an error")),
         Reply::events(&events),
-        Reply::failure(401, "", &error("authentication_error", "invalid x-api-key")),
+        Reply::failure(429, "retry-after: Thu, 01 Jan 1970 00:00:00 GMT\r\n", &error("rate_limit_error", "Later")),
+        Reply::failure(401, "", &error("authentication_error", "invalid x-api-key: sk-secret-7f3k2")),
         Reply::failure(404, "", &error("not_found_error", "model: nonsense")),
         Reply::failure(400, "", &error("invalid_request_error", "messages: too odd")),
         Reply::failure(400, "", &too_long),
@@ -187,8 +188,9 @@ async fn failures_are_known_for_what_they_are() {
     assert_eq!(transient(fixture.ask(&hi, &[]).await).0, "the provider answered 529: Overloaded");
     transient(fixture.ask(&hi, &[]).await);
     assert_eq!(transient(fixture.ask(&hi, &[]).await).0, "the provider failed: Overloaded");
+    assert_eq!(transient(fixture.ask(&hi, &[]).await).1, Some(0));
     let refused = fatal(fixture.ask(&hi, &[]).await);
-    assert_eq!(refused, "the provider answered 401: invalid x-api-key; check `ANTHROPIC_API_KEY`");
+    assert_eq!(refused, "the provider answered 401: invalid x-api-key: [key]; check `ANTHROPIC_API_KEY`");
     assert!(fatal(fixture.ask(&hi, &[]).await).contains("check the name given with `--model`"));
     assert_eq!(fatal(fixture.ask(&hi, &[]).await), "the provider answered 400: messages: too odd");
     assert!(matches!(fixture.ask(&hi, &[]).await, Err(ModelError::ContextExceeded { .. })));

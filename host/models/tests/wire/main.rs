@@ -175,6 +175,13 @@ fn a_missing_key_is_named() {
     let error = connect(&Provider::Anthropic(HttpSetting::default()), "m", ReasoningBudget::Low, &none).err().unwrap();
     assert!(matches!(error, ConnectError::MissingKey { variable: "ANTHROPIC_API_KEY", .. }));
     assert!(error.hint().unwrap().contains("export ANTHROPIC_API_KEY=…"));
+    for (variable, value) in [("ANTHROPIC_API_KEY", "sk\n"), ("ANTHROPIC_BASE_URL", "nonsense")] {
+        let mut environment = Environment::from([("ANTHROPIC_API_KEY".to_owned(), KEY.to_owned())]);
+        environment.insert(variable.to_owned(), value.to_owned());
+        let provider = Provider::Anthropic(HttpSetting::default());
+        let error = connect(&provider, "m", ReasoningBudget::Low, &environment).err().unwrap();
+        assert!(error.to_string().starts_with(&format!("`{variable}` is no ")), "{error}");
+    }
     let azure = connect(&Provider::AzureOpenAi(Default::default()), "m", ReasoningBudget::Low, &none).err().unwrap();
     assert_eq!(azure.to_string(), "provider `azure-openai` cannot be used yet");
 }
