@@ -205,6 +205,23 @@ text = "There."
 }
 
 #[test]
+fn a_reply_that_the_script_lacks_can_be_added() {
+    let workspace = workspace("[[experts.two.replies]]\ntoolCalls = [{ name = 'todo', arguments = {} }]\n");
+    let ran = run(&workspace, "two", &["Hi"]);
+    assert_eq!(ran.code, Some(1));
+    for _ in 0..2 {
+        let ran = run(&workspace, "two", &["--continue"]);
+        let message = find(&ran, "stopRunByError")["error"]["message"].as_str().unwrap().to_owned();
+        assert!(message.contains("no reply 2 for Expert `two`: it has 1"), "{message}");
+    }
+    let more =
+        fs::read_to_string(workspace.path().join("script.toml")).unwrap() + "[[experts.two.replies]]\ntext = 'Added.'";
+    workspace.write("script.toml", more);
+    let ran = run(&workspace, "two", &["--continue"]);
+    assert_eq!(find(&ran, "completeRun")["text"], "Added.");
+}
+
+#[test]
 fn a_job_goes_on_with_a_new_query_and_the_whole_conversation() {
     let script = "[[experts.two.replies]]\ntext = 'One.'\n[[experts.two.replies]]\ntext = 'Two.'";
     let workspace = workspace(script);

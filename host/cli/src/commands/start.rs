@@ -156,16 +156,12 @@ async fn ask(call: &ToolCall) -> Result<Option<String>, Failure> {
         Some(question) => question.to_owned(),
         None => call.tool_name.clone(),
     };
-    for (name, value) in call.args.as_object().into_iter().flatten().filter(|(name, _)| *name != "question") {
-        let value = match value {
-            Value::String(text) => text.clone(),
-            Value::Array(items) => {
-                let texts = items.iter().map(|item| item.as_str().map_or_else(|| item.to_string(), str::to_owned));
-                texts.collect::<Vec<_>>().join(" / ")
-            }
-            value => value.to_string(),
-        };
-        question.push_str(&format!("\n  {name}: {value}"));
+    // Lists of texts are what one may choose from. Other arguments are for programs.
+    for items in call.args.as_object().into_iter().flat_map(|fields| fields.values()).filter_map(Value::as_array) {
+        if let Some(choices) = items.iter().map(Value::as_str).collect::<Option<Vec<_>>>().filter(|all| !all.is_empty())
+        {
+            question.push_str(&format!(" ({})", choices.join(" / ")));
+        }
     }
     read_line(&question).await
 }
