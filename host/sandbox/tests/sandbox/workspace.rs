@@ -70,6 +70,55 @@ pub(crate) async fn sandbox_probe() {
 }
 
 #[tokio::test]
+async fn files_with_keys_are_hidden_and_the_configuration_is_not_changed() {
+    let workspace = Workspace::new();
+    for name in [".env", ".env.local", "perstack.toml", "in/.env", "in/perstack.toml"] {
+        fs::write(workspace.path(name), name).unwrap();
+    }
+    symlink("../.env", workspace.path("in/keys")).unwrap();
+    symlink("../perstack.toml", workspace.path("in/config")).unwrap();
+    let skill = granted(&workspace, &[(".", Access::Write)]).await;
+    for path in [".env", "./.env", ".env.local", "in/../.env", "in/keys/."] {
+        assert_eq!(text(call(&skill, "sandbox_probe", json!({ "path": path })).await), "", "{path}");
+    }
+    failed(call(&skill, "sandbox_read_file", json!({ "path": "in/keys" })).await);
+    let listed = text(call(&skill, "sandbox_list_dir", json!({ "path": "." })).await);
+    assert_eq!(listed, "in\noutside\nperstack.toml");
+    let change = async |how: &str, path: &str, to: &str| {
+        call(&skill, "sandbox_change_file", json!({ "how": how, "path": path, "to": to })).await
+    };
+    let mine = "outside/mine";
+    change("create", mine, "").await.result.unwrap();
+    for path in ["perstack.toml", "./perstack.toml", "outside/../perstack.toml", "in/config"] {
+        let read = text(call(&skill, "sandbox_read_file", json!({ "path": path })).await);
+        assert_eq!(read, "perstack.toml", "{path}");
+        for how in ["write", "append", "truncate", "set_len", "set_times"] {
+            assert!(matches!(change(how, path, "").await.result, Err(ToolError::Failed(_))), "{how} {path}");
+        }
+    }
+    for (how, path, to) in [
+        ("remove", "perstack.toml", ""),
+        ("rename", "perstack.toml", "moved"),
+        ("rename", mine, "perstack.toml"),
+        ("rename", mine, ".env"),
+        ("link", "perstack.toml", "linked"),
+        ("symlink", ".env.local", "in/file"),
+    ] {
+        assert!(matches!(change(how, path, to).await.result, Err(ToolError::Failed(_))), "{how} {path} {to}");
+    }
+    // Where there is none, none can be made.
+    fs::remove_file(workspace.path("perstack.toml")).unwrap();
+    fs::remove_file(workspace.path(".env")).unwrap();
+    for path in ["perstack.toml", "Perstack.TOML", ".env", ".ENV"] {
+        assert!(matches!(change("create", path, "").await.result, Err(ToolError::Failed(_))), "{path}");
+    }
+    // Elsewhere they are files like others.
+    for path in ["in/.env", "in/perstack.toml"] {
+        change("write", path, "").await.result.unwrap();
+    }
+}
+
+#[tokio::test]
 async fn it_is_not_listed() {
     let workspace = Workspace::new();
     fs::create_dir(workspace.path("in/perstack")).unwrap();

@@ -13,6 +13,11 @@ use rustix::io::Errno;
 
 /// Where jobs are kept, below the workspace.
 pub(super) const JOBS_FOLDER: &str = "perstack";
+/// What does not exist for a guest at a workspace's root: jobs, and files of variables, which have the keys of models and
+/// say where those are sent.
+pub(super) const HIDDEN: [&str; 3] = [JOBS_FOLDER, ".env", ".env.local"];
+/// What a guest may read there and not change: it says what guests are granted.
+const CONFIG: &str = "perstack.toml";
 /// Bytes of a path, and links on the way to its end: what Linux allows.
 const MAX_PATH_BYTES: usize = 4096;
 const MAX_LINKS: usize = 40;
@@ -157,12 +162,14 @@ impl Fence {
 
     /// What is hidden at this moment: the host may make the folder while a guest runs.
     pub(super) fn hidden(&self) -> Result<Vec<Identity>, Errno> {
-        let mut hidden = Vec::with_capacity(self.workspaces.len());
+        let mut hidden = Vec::with_capacity(self.workspaces.len() * HIDDEN.len());
         for (_, workspace) in &self.workspaces {
-            match rustix::fs::statat(workspace, JOBS_FOLDER, AtFlags::empty()) {
-                Ok(stat) => hidden.push(Identity::from(&stat)),
-                Err(Errno::NOENT) => {}
-                Err(errno) => return Err(errno),
+            for name in HIDDEN {
+                match rustix::fs::statat(workspace, name, AtFlags::empty()) {
+                    Ok(stat) => hidden.push(Identity::from(&stat)),
+                    Err(Errno::NOENT) => {}
+                    Err(errno) => return Err(errno),
+                }
             }
         }
         Ok(hidden)
@@ -192,9 +199,9 @@ impl Fence {
             let is_last = pending.is_empty();
             let place = |name: OsString, found, reserved| Place {
                 directory: here.directory.clone(),
-                name,
                 found,
-                read_only: here.read_only,
+                read_only: here.read_only || (self.is_root(here.identity) && is_spelling_of(&name, CONFIG)),
+                name,
                 reserved,
                 must_be_directory,
             };
@@ -209,14 +216,17 @@ impl Fence {
                 continue;
             }
             let at_root = self.is_root(here.identity);
-            let seen =
-                if at_root && name == JOBS_FOLDER { Seen::Hidden } else { look(&here.directory, &name, &hidden)? };
+            let seen = if at_root && HIDDEN.iter().any(|hidden| name == *hidden) {
+                Seen::Hidden
+            } else {
+                look(&here.directory, &name, &hidden)?
+            };
             let found = match seen {
                 Seen::Found(found) => found,
                 _ if !is_last => return Err(Errno::NOENT),
                 Seen::Hidden => return Ok(place(name, None, true)),
                 Seen::Nothing => {
-                    let reserved = at_root && is_spelling_of_jobs_folder(&name);
+                    let reserved = at_root && is_spelling_of_hidden(&name);
                     return Ok(place(name, None, reserved));
                 }
             };
@@ -283,12 +293,17 @@ fn push_names(pending: &mut Vec<OsString>, path: &[u8]) -> Result<bool, Errno> {
     Ok(path.ends_with(b"/"))
 }
 
-/// Whether a file system might take this name for that of the folder where jobs are kept: some ignore case, as Unicode
-/// has it, and characters that cannot be seen.
-pub(super) fn is_spelling_of_jobs_folder(name: &OsStr) -> bool {
+/// Whether a file system might take this name for that of something hidden.
+pub(super) fn is_spelling_of_hidden(name: &OsStr) -> bool {
+    HIDDEN.iter().any(|hidden| is_spelling_of(name, hidden))
+}
+
+/// Whether a file system might take one name for the other: some ignore case, as Unicode has it, and characters that
+/// cannot be seen.
+fn is_spelling_of(name: &OsStr, other: &str) -> bool {
     let Some(name) = name.to_str() else { return false };
     let folded = name.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase);
-    folded.filter(|letter| letter.is_ascii() || letter.is_alphanumeric()).eq(JOBS_FOLDER.chars())
+    folded.filter(|letter| letter.is_ascii() || letter.is_alphanumeric()).eq(other.chars())
 }
 
 #[cfg(test)]

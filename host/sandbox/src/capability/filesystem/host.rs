@@ -10,7 +10,7 @@ use wasmtime_wasi::filesystem::Descriptor;
 use wasmtime_wasi::p2::bindings::filesystem::{preopens, types};
 use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, FsError, FsResult, ReaddirIterator};
 
-use super::fence::{Fence, Identity, JOBS_FOLDER, LastLink, is_spelling_of_jobs_folder};
+use super::fence::{Fence, HIDDEN, Identity, LastLink, is_spelling_of_hidden};
 use super::opening::Opening;
 use super::view::{FilesView, from_errno};
 
@@ -339,12 +339,12 @@ impl types::HostDirectoryEntryStream for FilesView<'_> {
     }
 }
 
-/// Whether this entry of a workspace's root is where jobs are kept, as its file system spells it.
+/// Whether this entry of a workspace's root is hidden, as its file system spells it.
 fn is_hidden_entry(fence: &Fence, root: &File, name: &str) -> Result<bool, Errno> {
-    if name == JOBS_FOLDER {
+    if HIDDEN.contains(&name) {
         return Ok(true);
     }
-    if !is_spelling_of_jobs_folder(name.as_ref()) {
+    if !is_spelling_of_hidden(name.as_ref()) {
         return Ok(false);
     }
     match rustix::fs::statat(root, name, AtFlags::SYMLINK_NOFOLLOW) {

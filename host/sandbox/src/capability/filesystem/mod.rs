@@ -5,7 +5,8 @@
 //! one name at a time; wasmtime reads, writes and lists what was opened.
 //!
 //! The folder `perstack` at the workspace's root, where jobs are kept, does not exist for a guest, whatever it is
-//! granted. It is recognised by what it is, and not only by how it is spelled.
+//! granted, nor do `.env` and `.env.local` there. They are recognised by what they are, and not only by how they are
+//! spelled. `perstack.toml` there can be read, and not changed.
 
 mod contents;
 mod fence;

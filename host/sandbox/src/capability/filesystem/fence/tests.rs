@@ -65,9 +65,9 @@ fn paths_have_bounds() {
 #[test]
 fn spellings() {
     for name in ["perstack", "PerStack", "per\u{17f}tac\u{212a}", "\u{feff}perstack"] {
-        assert!(is_spelling_of_jobs_folder(name.as_ref()), "{name}");
+        assert!(is_spelling_of_hidden(name.as_ref()), "{name}");
     }
     for name in ["perstack2", "per-stack", "perstäck", "perstack日本", ""] {
-        assert!(!is_spelling_of_jobs_folder(name.as_ref()), "{name}");
+        assert!(!is_spelling_of_hidden(name.as_ref()), "{name}");
     }
 }
