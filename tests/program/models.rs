@@ -141,6 +141,14 @@ fn a_missing_key_and_a_file_that_is_none_are_told() {
         assert_eq!(ran.code, Some(2), "{arguments:?}");
         assert!(ran.stderr.contains(told) && !ran.stderr.contains(KEY), "{}", ran.stderr);
     }
+    workspace.write("perstack.toml", format!("{PROJECT}providerTools = ['webSearch']\n"));
+    workspace.write("good.env", format!("ANTHROPIC_API_KEY={KEY}\n"));
+    let ran = run(&workspace, &["--env-path", "good.env"]);
+    assert!(
+        ran.stderr.contains("`providerTools` and `providerSkills` of Expert `writer` cannot be used yet"),
+        "{}",
+        ran.stderr
+    );
     // An Expert that has its own logic needs none.
     let ran = workspace.run(&["run", "tic-tac-toe", "Let's play!"]);
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);

@@ -147,6 +147,11 @@ pub trait Model: Send + Sync {
     /// Tokens that a conversation may have, where that is known.
     fn context_window(&self) -> Option<u64>;
 
+    /// Whether it stands in for any provider, so that what is set for one makes no difference.
+    fn stands_in(&self) -> bool {
+        false
+    }
+
     /// Generates one reply.
     ///
     /// # Errors

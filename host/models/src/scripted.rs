@@ -88,6 +88,10 @@ impl Model for ScriptedModel {
         Some(self.context_window)
     }
 
+    fn stands_in(&self) -> bool {
+        true
+    }
+
     async fn generate(&self, prompt: Prompt<'_>, deltas: &dyn Deltas) -> Result<Generation, ModelError> {
         let reply = self.choose(&prompt)?;
         tokio::time::timeout(prompt.timeout, reply.play(deltas)).await.unwrap_or_else(|_| {

@@ -102,6 +102,9 @@ impl Cast {
         }
         let mind = match (&expert.logic, &self.runtime.model) {
             (Some(logic), _) => self.load_logic(expert, logic).await?,
+            (None, Some(Ok(model))) if uses_provider(expert) && !model.stands_in() => {
+                return Err(RunError::ProviderTools { expert: expert.key.clone() });
+            }
             (None, Some(Ok(model))) => Mind::Model(model.clone()),
             (None, Some(Err(error))) => {
                 return Err(RunError::NoModel { expert: expert.key.clone(), error: error.clone() });
@@ -230,6 +233,11 @@ impl Cast {
         });
         Ok(Grants { environment: environment.collect::<Result<_, _>>()?, directories: directories.collect() })
     }
+}
+
+/// Whether an Expert has tools or skills that the provider runs.
+fn uses_provider(expert: &Expert) -> bool {
+    !expert.provider_tools.is_empty() || !expert.provider_skills.is_empty()
 }
 
 /// Whether this is a newer version of Perstack's runtime than ours is like; or none that we know.
