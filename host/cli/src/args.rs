@@ -6,6 +6,7 @@ use clap::{Args as Arguments, Parser, Subcommand};
 use perstack_core::Id;
 use perstack_core::config::ReasoningBudget;
 
+use crate::commands::log::{Condition, Steps};
 use crate::model::ProviderChoice;
 
 /// Runs AI agents ("Experts") whose skills and logic are WASI components.
@@ -36,6 +37,13 @@ pub(crate) enum Command {
                             perstack run tic-tac-toe --continue          go on after a crash\n\n\
                             Exit status: 0 answered or asking, 1 failed, 2 could not start, 130 interrupted.")]
     Run(RunArgs),
+    /// Shows what happened in a job: by default in the latest.
+    #[command(after_help = "Examples:\n  perstack log                              the latest job\n  \
+                            perstack log --jobs                       all jobs\n  \
+                            perstack log --errors --context 3         what went wrong, and what was around it\n  \
+                            perstack log --step '>5' --tools          calls of tools, from step 6 on\n  \
+                            perstack log --filter '.toolCalls[].toolName == \"exec\"'")]
+    Log(LogArgs),
     /// Gets components ready to be skills.
     #[command(subcommand)]
     Skill(SkillCommand),
@@ -67,6 +75,67 @@ pub(crate) struct RunArgs {
     pub(crate) query: Option<String>,
     #[command(flatten)]
     pub(crate) shared: SharedArgs,
+}
+
+#[derive(Debug, Arguments)]
+pub(crate) struct LogArgs {
+    /// The folder that Experts share, where jobs are kept; by default this one.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) workspace: Option<PathBuf>,
+    /// Lists all jobs.
+    #[arg(long)]
+    pub(crate) jobs: bool,
+    /// This job.
+    #[arg(long, value_name = "ID")]
+    pub(crate) job: Option<Id>,
+    /// Events of this run.
+    #[arg(long, value_name = "ID")]
+    pub(crate) run: Option<Id>,
+    /// This checkpoint.
+    #[arg(long, value_name = "ID")]
+    pub(crate) checkpoint: Option<Id>,
+    /// Steps: 5, >5, >=5, <5, <=5, 1-10.
+    #[arg(long, value_name = "STEPS")]
+    pub(crate) step: Option<Steps>,
+    /// Events of this type.
+    #[arg(long = "type", value_name = "TYPE")]
+    pub(crate) kind: Option<String>,
+    /// What went wrong.
+    #[arg(long)]
+    pub(crate) errors: bool,
+    /// Calls of tools and their answers.
+    #[arg(long)]
+    pub(crate) tools: bool,
+    /// Other Experts that were asked.
+    #[arg(long)]
+    pub(crate) delegations: bool,
+    /// Events with a field like this: .stepNumber > 5, .toolCalls[].skillName == "notes".
+    #[arg(long, value_name = "EXPRESSION")]
+    pub(crate) filter: Option<Condition>,
+    /// One JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// The same on many lines.
+    #[arg(long)]
+    pub(crate) pretty: bool,
+    /// Whole events, and pieces of streams.
+    #[arg(long)]
+    pub(crate) verbose: bool,
+    /// How many events; 0 for all.
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub(crate) take: usize,
+    /// Events to pass over.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) offset: usize,
+    /// As many events before and after each.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) context: usize,
+    /// The conversation at the checkpoint.
+    #[arg(long)]
+    pub(crate) messages: bool,
+    /// Counts, tokens and times.
+    #[arg(long)]
+    pub(crate) summary: bool,
 }
 
 #[derive(Debug, Arguments)]

@@ -8,6 +8,7 @@ mod failure;
 mod interrupt;
 mod listing;
 mod model;
+mod tell;
 mod text;
 
 use std::process::ExitCode;
@@ -32,6 +33,7 @@ fn run(args: Args) -> Result<failure::Exit, Failure> {
     let done = runtime.block_on(async {
         match args.command {
             None => listing::show(args.config.as_deref()),
+            Some(Command::Log(command)) => commands::log::log(&command),
             Some(Command::Run(command)) => commands::run::run(command, args.config).await,
             Some(Command::Skill(SkillCommand::Pack(command))) => commands::skill::pack(&command),
             Some(Command::Start(command)) => commands::start::start(command, args.config).await,

@@ -52,7 +52,7 @@ mod toolbox;
 pub use error::{ProjectError, RunError};
 pub use perstack_models::{ConnectError, Environment, ScriptError, ScriptedModel, connect};
 pub use perstack_sandbox::{Cache, CacheError, ComponentBytes, PackError, pack};
-pub use perstack_store::{StoreError, Workspace};
+pub use perstack_store::{EventEntry, JobHistory, StoreError, Workspace};
 pub use prepare::{PreparedExpert, Runtime, RuntimeConfig};
 pub use project::{BundledFile, Project};
 pub use recorder::Listener;

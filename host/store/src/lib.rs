@@ -22,6 +22,7 @@
 
 mod error;
 mod file;
+mod history;
 mod job;
 mod journal;
 mod run;
@@ -29,6 +30,7 @@ mod state;
 mod workspace;
 
 pub use error::StoreError;
+pub use history::{EventEntry, JobHistory};
 pub use job::JobStore;
 pub use journal::JournalStore;
 pub use run::RunStore;

@@ -1,12 +1,12 @@
 //! A workspace: the folder that Experts share, and their jobs in it.
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use perstack_core::{Id, Job};
 
-use crate::{JobStore, StoreError, file};
+use crate::history::names;
+use crate::{JobHistory, JobStore, StoreError, file};
 
 /// Jobs that are looked through for the latest; a workspace with more should be cleaned up.
 const MAX_JOBS: usize = 100_000;
@@ -64,24 +64,25 @@ impl Workspace {
     /// The job of this Expert that was started last.
     ///
     /// # Errors
-    /// [`StoreError::Read`]. Jobs whose files are damaged are passed over: they are not the one that was meant.
+    /// [`StoreError::Read`].
     pub fn latest_job(&self, expert_key: &str) -> Result<Option<Job>, StoreError> {
-        let folder = self.root.join("perstack/jobs");
-        let entries = match fs::read_dir(&folder) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(StoreError::read(&folder)(error)),
-        };
-        let mut latest: Option<Job> = None;
-        for entry in entries.take(MAX_JOBS) {
-            let entry = entry.map_err(StoreError::read(&folder))?;
-            let Ok(Some(job)) = file::read::<Job>(&entry.path().join("job.json")) else { continue };
-            let newer = latest.as_ref().is_none_or(|latest| job.started_at > latest.started_at);
-            if job.coordinator_expert_key == expert_key && newer {
-                latest = Some(job);
-            }
-        }
-        Ok(latest)
+        let jobs = self.jobs()?.into_iter();
+        Ok(jobs.filter(|job| job.coordinator_expert_key == expert_key).max_by_key(|job| job.started_at))
+    }
+
+    /// All jobs, in no order.
+    ///
+    /// # Errors
+    /// [`StoreError::Read`]. Jobs whose files are damaged are passed over: they are not the ones that were meant.
+    pub fn jobs(&self) -> Result<Vec<Job>, StoreError> {
+        let folder = self.folder().join("jobs");
+        let names = names(&folder)?.into_iter().take(MAX_JOBS);
+        Ok(names.filter_map(|name| file::read(&folder.join(name).join("job.json")).ok().flatten()).collect())
+    }
+
+    /// What is kept of a job, to look at.
+    pub fn history(&self, id: &Id) -> JobHistory {
+        JobHistory::new(self.job_folder(id))
     }
 
     pub(crate) fn folder(&self) -> PathBuf {
