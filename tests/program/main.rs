@@ -18,6 +18,7 @@ mod game;
 mod harness;
 mod interrupt;
 mod kill;
+mod log;
 mod logic;
 mod models;
 mod recordings;

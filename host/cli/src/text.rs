@@ -30,8 +30,14 @@ pub(crate) fn count(number: u64) -> String {
 }
 
 /// `9.8k tokens`.
-pub(crate) fn tokens(number: u64) -> String {
+fn tokens(number: u64) -> String {
     format!("{} {}", count(number), if number == 1 { "token" } else { "tokens" })
+}
+
+/// `4 steps · 9.8k tokens`
+pub(crate) fn used(steps: u64, total_tokens: u64) -> String {
+    let steps = if steps == 1 { "1 step".to_owned() } else { format!("{steps} steps") };
+    if total_tokens == 0 { steps } else { format!("{steps} · {}", tokens(total_tokens)) }
 }
 
 #[cfg(test)]

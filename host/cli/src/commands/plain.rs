@@ -8,7 +8,7 @@ use perstack_core::{Event, EventBody, Id, RunEvent, RuntimeEvent};
 use perstack_runtime::Listener;
 
 use crate::tell::{called, reason_of, shortened, text_of};
-use crate::text::{harmless, tokens};
+use crate::text::{harmless, used};
 
 /// Characters that are shown of what went wrong, whose end may be what one needs.
 const SHOWN_OF_FAILURES: usize = 500;
@@ -149,12 +149,6 @@ impl Shown {
             drop(writeln!(stdout().lock()));
         }
     }
-}
-
-/// `4 steps · 9.8k tokens`
-pub(crate) fn used(steps: u64, total_tokens: u64) -> String {
-    let steps = if steps == 1 { "1 step".to_owned() } else { format!("{steps} steps") };
-    if total_tokens == 0 { steps } else { format!("{steps} · {}", tokens(total_tokens)) }
 }
 
 /// One line, or several. Whoever reads may go away; the run goes on.

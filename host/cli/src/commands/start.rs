@@ -11,12 +11,12 @@ use perstack_runtime::{
 use serde_json::Value;
 
 use crate::args::StartArgs;
-use crate::commands::plain::{Plain, show, used};
+use crate::commands::plain::{Plain, show};
 use crate::commands::run::{warn_left_out, warn_unused};
 use crate::context;
 use crate::failure::{Exit, Failure};
 use crate::interrupt::Interrupts;
-use crate::text::{count, harmless, size};
+use crate::text::{count, harmless, size, used};
 
 /// The longest line that is read; the runtime takes queries up to 20 KiB.
 const MAX_LINE_BYTES: u64 = 64 << 10;

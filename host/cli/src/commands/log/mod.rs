@@ -35,7 +35,7 @@ struct Found {
 
 pub(crate) fn log(args: &LogArgs) -> Result<Exit, Failure> {
     let folder = args.workspace.as_deref().unwrap_or(Path::new("."));
-    let hint = || Some("name a folder with jobs with `--workspace`".to_owned());
+    let hint = || Some("`perstack log --jobs` lists them; `--workspace` names another folder".to_owned());
     let workspace = Workspace::open(folder).map_err(|error| Failure::new(Exit::NotStarted, error, hint()))?;
     let text = if args.jobs {
         let mut jobs = workspace.jobs().map_err(unreadable)?;
@@ -43,7 +43,10 @@ pub(crate) fn log(args: &LogArgs) -> Result<Exit, Failure> {
         if args.json { json(&json!({ "jobs": jobs }), args) } else { show::jobs(&jobs) }
     } else {
         let Some(found) = find(args, &workspace)? else {
-            return Err(Failure::new(Exit::NotStarted, "there is no such job here", hint()));
+            let named = args.job.is_some() || args.run.is_some();
+            let message =
+                if named { "there is no such job in this workspace" } else { "there is no job in this workspace" };
+            return Err(Failure::new(Exit::NotStarted, message, hint()));
         };
         let events = found.places.iter().map(|place| found.history.event(&found.all[*place]));
         let events: Vec<Value> = events.collect::<Result<_, _>>().map_err(unreadable)?;

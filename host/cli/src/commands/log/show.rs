@@ -11,7 +11,7 @@ use super::{Found, filter, unreadable};
 use crate::args::LogArgs;
 use crate::failure::Failure;
 use crate::tell::{called, reason_of, shortened, text_of};
-use crate::text::{count, tokens};
+use crate::text::{count, used};
 
 /// Characters of a detail.
 const SHOWN: usize = 160;
@@ -23,13 +23,12 @@ pub(crate) fn jobs(jobs: &[Job]) -> String {
     }
     let line = |job: &Job| {
         format!(
-            "{}  {}  {:<26} {:>4} steps  {:<24} {}",
+            "{}  {}  {:<25} {:<24} {}",
             job.id,
             date(job.started_at),
             status(job),
-            job.total_steps,
             job.coordinator_expert_key,
-            tokens(job.usage.total_tokens),
+            used(job.total_steps, job.usage.total_tokens),
         )
     };
     jobs.iter().map(line).collect::<Vec<_>>().join("\n")
@@ -78,12 +77,11 @@ fn header(found: &Found) -> String {
     };
     let latest = if found.is_latest { "latest job" } else { "job" };
     format!(
-        "{latest} {} · {} · {} · {} steps · {}{cached} · {}\n",
+        "{latest} {} · {} · {} · {}{cached} · {}\n",
         job.id,
         job.coordinator_expert_key,
         status(job),
-        job.total_steps,
-        tokens(job.usage.total_tokens),
+        used(job.total_steps, job.usage.total_tokens),
         date(job.started_at),
     )
 }
