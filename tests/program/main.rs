@@ -22,5 +22,6 @@ mod log;
 mod logic;
 mod models;
 mod recordings;
+mod resume;
 mod tracer;
 mod typed;

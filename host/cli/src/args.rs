@@ -168,6 +168,9 @@ pub(crate) struct SharedArgs {
     /// Go on with this job.
     #[arg(long, value_name = "ID", group = "continuing")]
     pub(crate) continue_job: Option<Id>,
+    /// Go on from this checkpoint of the job, and leave what came after it.
+    #[arg(long, value_name = "CHECKPOINT", requires = "continue_job", conflicts_with = "continue_latest")]
+    pub(crate) resume_from: Option<Id>,
     /// The query is the answer to what the Expert asked. Needs `--continue` or `--continue-job`.
     #[arg(short = 'i', long, requires = "continuing")]
     pub(crate) interactive_tool_call_result: bool,

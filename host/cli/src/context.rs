@@ -63,6 +63,9 @@ pub(crate) fn request(expert_key: &str, query: Option<String>, args: &SharedArgs
         None => Input::Nothing,
     };
     let job = match (&args.continue_job, &args.job_id) {
+        (Some(job), _) if let Some(checkpoint) = &args.resume_from => {
+            JobChoice::From { job: job.clone(), checkpoint: checkpoint.clone() }
+        }
         (Some(id), _) => JobChoice::Existing(id.clone()),
         (None, _) if args.continue_latest => JobChoice::Latest,
         (None, Some(id)) => JobChoice::Named(id.clone()),

@@ -61,6 +61,8 @@ pub enum RunError {
     DuplicateTool { expert: String, first: String, second: String, tool: String },
     #[error("there is no job of Expert `{expert}` in this workspace to go on with")]
     NothingToContinue { expert: String },
+    #[error("job `{job}` has no checkpoint `{checkpoint}`")]
+    UnknownCheckpoint { job: String, checkpoint: String },
     #[error("job `{job}` is done")]
     Ended { job: String },
     #[error("Expert `{expert}` has the delegate `{delegate}`, and there is no such Expert")]
@@ -96,6 +98,7 @@ impl RunError {
                 let known = format!("of this perstack.toml it may be one of {}", list(known));
                 near.map_or(known, |near| format!("did you mean `{near}`?"))
             }
+            Self::UnknownCheckpoint { job, .. } => format!("they are in perstack/jobs/{job}/checkpoints"),
             Self::Ended { .. } => "give it a new query".to_owned(),
             Self::UnknownExpert { known, .. } if known.is_empty() => {
                 "define it in perstack.toml, in this folder or one above".to_owned()

@@ -1,22 +1,29 @@
 //! Runs Experts: jobs, runs, steps, checkpoints and events. The crate that programs embed.
 //!
 //! A [`Project`] says which Experts there are. A [`Runtime`] runs one of them in a workspace, and tells a [`Listener`]
-//! every event:
+//! every event. Dropping the future of a run ends it between two writes, to be continued later:
 //!
-//! ```no_run
-//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-//! use perstack_runtime::{Project, Request, Runtime, RuntimeConfig};
+//! ```
+//! # async fn example(folder: &std::path::Path) -> Result<(), Box<dyn std::error::Error>> {
+//! use std::sync::Arc;
 //!
-//! let project = Project::discover(std::path::Path::new("."))?.ok_or("no perstack.toml")?;
-//! let runtime = Runtime::new(RuntimeConfig::default())?;
-//! let workspace = perstack_runtime::Workspace::open(std::path::Path::new("."))?;
-//! let request = Request::query("tic-tac-toe", "Let's play!");
-//! let outcome = runtime.run(&project, &workspace, request, |event: &perstack_core::Event| {
-//!     println!("{}", serde_json::to_string(event).unwrap_or_default());
-//! });
-//! println!("{:?}", outcome.await?);
+//! use perstack_core::Event;
+//! use perstack_runtime::{Project, Request, Runtime, RuntimeConfig, ScriptedModel, Stop, Workspace};
+//!
+//! std::fs::write(folder.join("perstack.toml"), "[experts.greeter]\ninstruction = 'Greet.'\n")?;
+//! let project = Project::read(&folder.join("perstack.toml"))?;
+//! let workspace = Workspace::open(folder)?;
+//! // A model of one's own is a `perstack_core::Model`; `connect` gives those of providers.
+//! let model = ScriptedModel::parse("[[experts.greeter.replies]]\ntext = 'Hello!'\n", "greetings")?;
+//! let runtime = Runtime::new(RuntimeConfig { model: Some(Ok(Arc::new(model))), ..RuntimeConfig::default() })?;
+//!
+//! let listener = |event: &Event| println!("{}", serde_json::to_string(event).unwrap_or_default());
+//! let outcome = runtime.run(&project, &workspace, Request::query("greeter", "Hi!"), listener).await?;
+//! assert_eq!(outcome.stop, Stop::Completed("Hello!".to_owned()));
 //! # Ok(())
 //! # }
+//! # let folder = tempfile::tempdir().unwrap();
+//! # tokio::runtime::Runtime::new().unwrap().block_on(example(folder.path())).unwrap();
 //! ```
 //!
 //! An Expert's own logic is a component that asks the host for everything. What it is answered goes into a journal

@@ -82,7 +82,7 @@ impl PreparedExpert {
         let job_id = match &request.job {
             JobChoice::New => return self.begin_job(&new_id()?, request, max_steps),
             JobChoice::Named(id) => return self.begin_job(id, request, max_steps),
-            JobChoice::Existing(id) => id.clone(),
+            JobChoice::Existing(id) | JobChoice::From { job: id, .. } => id.clone(),
             JobChoice::Latest => match self.cast.workspace().latest_job(&expert)? {
                 Some(job) => job.id,
                 None => return Err(RunError::NothingToContinue { expert }),
@@ -102,8 +102,14 @@ impl PreparedExpert {
         if job.coordinator_expert_key != expert {
             return Err(RunError::OtherExpert { job: shown, started: job.coordinator_expert_key, asked: expert });
         }
-        let checkpoint = store.checkpoint(&job.latest_checkpoint_id.ok_or_else(damaged)?)?;
-        let journal = Journal::open(store.journal(&checkpoint.run_id)?)?;
+        let (checkpoint, journal) = match &request.job {
+            JobChoice::From { checkpoint, .. } => self.branch(store, checkpoint)?,
+            _ => {
+                let checkpoint = store.checkpoint(&job.latest_checkpoint_id.ok_or_else(damaged)?)?;
+                let journal = Journal::open(store.journal(&checkpoint.run_id)?)?;
+                (checkpoint, journal)
+            }
+        };
         let ended = journal.end().is_some()
             && matches!(checkpoint.status, CheckpointStatus::Completed | CheckpointStatus::StoppedByError);
         let entrance = Entrance { store, expert: &self.expert };
@@ -124,6 +130,27 @@ impl PreparedExpert {
             Input::Answer(text) => entrance.go_on(checkpoint, journal, Some(text)),
             Input::Nothing => entrance.go_on(checkpoint, journal, None),
         }
+    }
+
+    /// A run of a new name that stands where this checkpoint does. The run that it was made in stays as it is.
+    fn branch(&self, store: &JobStore, id: &Id) -> Result<(Checkpoint, Journal), RunError> {
+        let job = store.id();
+        let found = store.workspace().history(job).checkpoint(id)?;
+        let unknown = || RunError::UnknownCheckpoint { job: job.to_string(), checkpoint: id.to_string() };
+        let checkpoint = found.ok_or_else(unknown)?;
+        let asked = &self.expert.config.key;
+        if checkpoint.expert.key != *asked {
+            let (job, started) = (job.to_string(), checkpoint.expert.key);
+            return Err(RunError::OtherExpert { job, started, asked: asked.clone() });
+        }
+        let run_id = new_id()?;
+        let mut journal = Journal::open(store.journal(&run_id)?)?;
+        let covered = checkpoint.metadata.as_ref().and_then(|metadata| metadata.journal_entries).unwrap_or(1);
+        let covered = usize::try_from(covered).unwrap_or(usize::MAX);
+        for record in Journal::open(store.journal(&checkpoint.run_id)?)?.records().iter().take(covered) {
+            journal.append_ahead(record.clone())?;
+        }
+        Ok((Checkpoint { run_id, ..checkpoint }, journal))
     }
 
     /// Whether a run that has not ended may be left for a new query. A model can go on from any whole conversation; one

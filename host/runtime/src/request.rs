@@ -41,6 +41,14 @@ pub enum JobChoice {
     Latest,
     /// In this one.
     Existing(Id),
+    /// In this one, from one of its checkpoints. What came after that stays as it is, and is not used; what skills remember
+    /// for the job and the workspace, and the files, are as they are now.
+    From {
+        /// The job.
+        job: Id,
+        /// The checkpoint, of the job's first Expert.
+        checkpoint: Id,
+    },
 }
 
 /// Settings that stand above those of `perstack.toml`.
