@@ -93,7 +93,7 @@ fn a_model_goes_on_from_an_earlier_checkpoint() {
     let helper = kept.iter().map(|path| read(path)).find(|checkpoint| checkpoint["expert"]["key"] == "helper");
     assert!(refused(&["x"], &id(&helper.unwrap())).contains("was started with Expert `helper`"));
     let ran = run(&workspace, &["x", "--continue", "--resume-from", &first]);
-    assert!(ran.stderr.contains("cannot be used with '--continue'"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("cannot be used with '--resume-from"), "{}", ran.stderr);
 }
 
 #[test]
