@@ -43,7 +43,7 @@ impl PackError {
             Self::Component(LoadError::Missing { .. }) => "build it, or correct its path",
             Self::Component(error) => return error.hint(),
             Self::DescribesItself => "use the component as it is",
-            Self::Wit(_) => "name the folder with the `.wit` files that the component was built with",
+            Self::Wit(_) => "correct it; or name with `--wit` what the component was built with",
             Self::NoWorld(_) => "name one of the worlds in the WIT with `--world`",
             Self::NotInWorld { .. } | Self::NotInComponent { .. } => {
                 "name the WIT that the component was built with, and its world with `--world`"
@@ -65,7 +65,11 @@ pub fn pack(component: &ComponentBytes, wit: &Path, world: Option<&str>) -> Resu
     }
     let mut resolve = Resolve::default();
     let told = |error: &dyn std::fmt::Display| printable(&error.to_string());
-    let (main, _) = resolve.push_path(wit).map_err(|error| PackError::Wit(told(&format_args!("{error:#}"))))?;
+    let (main, _) = match resolve.push_path(wit) {
+        Ok(pushed) => pushed,
+        // With the line; the author's own file is no stranger's.
+        Err(error) => return Err(PackError::Wit(resolve.render_error(&error))),
+    };
     let world = resolve.select_world(&[main], world).map_err(|error| PackError::NoWorld(told(&error)))?;
     require_same(component.bytes(), &resolve, world)?;
     let mut packed = without_section(component.bytes())?;
