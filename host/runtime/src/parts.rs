@@ -28,12 +28,32 @@ pub(crate) fn reply(call: &ToolCall, text: &str) -> Result<ToolResult, RunError>
     result(call, false, &[Content::Text { text: text.to_owned() }])
 }
 
+/// Text of one result that goes into the conversation, in bytes: a tenth of what the smallest models of today take in. An
+/// Expert's own logic gets all of it.
+const MAX_RESULT_TEXT: usize = 100_000;
+
+/// What a call is answered with in the conversation. Text that is longer than it may be is cut, and says so.
 pub(crate) fn result(call: &ToolCall, is_error: bool, content: &[Content]) -> Result<ToolResult, RunError> {
+    let mut left = MAX_RESULT_TEXT;
+    let mut result = Vec::with_capacity(content.len());
+    for content in content {
+        result.push(match content {
+            Content::Text { text } => {
+                let shown = &text[..text.floor_char_boundary(left)];
+                left -= shown.len();
+                match text.len() - shown.len() {
+                    0 => text_part(text)?,
+                    cut => text_part(&format!("{shown}\n[cut off here: {cut} more bytes; ask for less at once]"))?,
+                }
+            }
+            content => part(content)?,
+        });
+    }
     Ok(ToolResult {
         id: call.id.clone(),
         skill_name: call.skill_name.clone(),
         tool_name: call.tool_name.clone(),
-        result: contents(content)?,
+        result,
         is_error: is_error.then_some(true),
     })
 }
@@ -90,4 +110,36 @@ fn part(content: &Content) -> Result<Part, RunError> {
             Part::FileInlinePart { encoded_data: base64, mime_type: media_type, id }
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn texts(content: &[Content]) -> Vec<String> {
+        let call =
+            ToolCall { id: "1".into(), skill_name: "s".into(), tool_name: "t".into(), args: serde_json::Value::Null };
+        let parts = result(&call, false, content).unwrap().result;
+        let text = |part: Part| match part {
+            Part::TextPart { text, .. } => text,
+            other => format!("{other:?}"),
+        };
+        parts.into_iter().map(text).collect()
+    }
+
+    fn text(text: String) -> Content {
+        Content::Text { text }
+    }
+
+    #[test]
+    fn long_results_are_cut_and_say_so() {
+        let whole = "x".repeat(MAX_RESULT_TEXT);
+        assert_eq!(texts(&[text(whole.clone()), text(String::new())]), [whole.clone(), String::new()]);
+        let note = |cut: usize| format!("\n[cut off here: {cut} more bytes; ask for less at once]");
+        assert_eq!(texts(&[text(format!("{whole}yz"))]), [whole.clone() + &note(2)]);
+        // All texts of a result together, and no character in two.
+        let almost = "x".repeat(MAX_RESULT_TEXT - 1);
+        assert_eq!(texts(&[text(almost.clone()), text("üa".into())]), [almost, note(3)]);
+        assert_eq!(texts(&[text(whole.clone()), text("more".into())]), [whole, note(4)]);
+    }
 }
