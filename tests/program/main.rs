@@ -9,6 +9,7 @@
 )]
 
 mod agent;
+mod anthropic;
 mod bad_input;
 mod base;
 mod dependencies;

@@ -1,71 +1,12 @@
 //! A model over the network: a server on this machine that speaks Anthropic's protocol.
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpListener;
-use std::sync::mpsc::{Receiver, channel};
-use std::thread;
-
 use serde_json::{Value, json};
 
+use crate::anthropic::{call, failure, reply, serve, text, thought};
 use crate::harness::{Ran, Workspace, files};
 
 const PROJECT: &str = "[experts.writer]\ninstruction = 'Write.'\n";
 const KEY: &str = "sk-secret-7f3k2";
-
-/// Gives each request its reply. What was asked comes through the channel.
-fn serve(replies: Vec<String>) -> (String, Receiver<Value>) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}/v1", listener.local_addr().unwrap());
-    let (asked, requests) = channel();
-    thread::spawn(move || {
-        for reply in replies {
-            let (stream, _) = listener.accept().unwrap();
-            let mut reader = BufReader::new(stream.try_clone().unwrap());
-            let mut length = 0;
-            loop {
-                let mut line = String::new();
-                reader.read_line(&mut line).unwrap();
-                if let Some(value) = line.to_lowercase().strip_prefix("content-length:") {
-                    length = value.trim().parse().unwrap();
-                }
-                if line.trim().is_empty() {
-                    break;
-                }
-            }
-            let mut body = vec![0; length];
-            reader.read_exact(&mut body).unwrap();
-            asked.send(serde_json::from_slice(&body).unwrap()).unwrap();
-            (&stream).write_all(reply.as_bytes()).unwrap();
-        }
-    });
-    (url, requests)
-}
-
-fn reply(blocks: &[(Value, Value)], stop_reason: &str) -> String {
-    let usage = json!({ "input_tokens": 20, "output_tokens": 1 });
-    let message = json!({
-        "id": "msg_1", "type": "message", "role": "assistant", "content": [], "model": "m", "stop_reason": null,
-        "stop_sequence": null, "usage": usage,
-    });
-    let mut events = vec![json!({ "type": "message_start", "message": message })];
-    for (index, (block, delta)) in blocks.iter().enumerate() {
-        events.push(json!({ "type": "content_block_start", "index": index, "content_block": block }));
-        events.push(json!({ "type": "content_block_delta", "index": index, "delta": delta }));
-        events.push(json!({ "type": "content_block_stop", "index": index }));
-    }
-    let delta = json!({ "stop_reason": stop_reason, "stop_sequence": null });
-    events.push(json!({ "type": "message_delta", "delta": delta, "usage": { "output_tokens": 30 } }));
-    events.push(json!({ "type": "message_stop" }));
-    let events = events.iter().map(|event| format!("event: {}\ndata: {event}\n\n", event["type"].as_str().unwrap()));
-    format!(
-        "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n{}",
-        events.collect::<String>()
-    )
-}
-
-fn text(text: &str) -> (Value, Value) {
-    (json!({ "type": "text", "text": "" }), json!({ "type": "text_delta", "text": text }))
-}
 
 fn run(workspace: &Workspace, arguments: &[&str]) -> Ran {
     workspace.run(&[&["run", "writer", "Go"], arguments].concat())
@@ -73,19 +14,13 @@ fn run(workspace: &Workspace, arguments: &[&str]) -> Ran {
 
 #[test]
 fn a_run_with_a_key_from_a_file() {
-    let thought = (
-        json!({ "type": "thinking", "thinking": "", "signature": "" }),
-        json!({ "type": "thinking_delta", "thinking": "A note." }),
-    );
     let arguments = json!({ "path": "note", "text": "noted" }).to_string();
-    let call = (
-        json!({ "type": "tool_use", "id": "toolu_1", "name": "writeTextFile", "input": {} }),
-        json!({ "type": "input_json_delta", "partial_json": arguments }),
-    );
-    let overloaded = json!({ "type": "error", "error": { "type": "overloaded_error", "message": "Overloaded" } });
-    let overloaded = format!("HTTP/1.1 529 Overloaded\r\nconnection: close\r\n\r\n{overloaded}");
-    let (url, requests) =
-        serve(vec![overloaded, reply(&[thought, call], "tool_use"), reply(&[text("Noted.")], "end_turn")]);
+    let note = [thought(&["A note."], "signed"), call("toolu_1", "writeTextFile", &arguments)];
+    let (url, requests) = serve(vec![
+        failure(529, "overloaded_error", "Overloaded"),
+        reply(&note, "tool_use", [20, 0, 30]),
+        reply(&[text(&["Noted."])], "end_turn", [20, 0, 30]),
+    ]);
     let workspace = Workspace::new();
     workspace.write("perstack.toml", PROJECT);
     workspace.write("keys.env", format!("ANTHROPIC_API_KEY={KEY}\nANTHROPIC_BASE_URL={url}\n"));

@@ -1,5 +1,5 @@
 //! Events beside recordings of Perstack: the model replies what it replied there, and the events have the same types in
-//! the same order, with the same keys.
+//! the same order, with the same keys. Once it is played from a script, and once by a server that speaks a provider's protocol.
 //!
 //! What is told differently, on purpose: pieces of streams never overtake other events; a failed tool call says so
 //! (`isError`); what only Perstack's own continuation of a job lacks is there.
@@ -10,47 +10,48 @@ use std::fs;
 
 use serde_json::{Value, json};
 
+use crate::anthropic::play;
 use crate::harness::{Workspace, repository};
 
 const PROJECT: &str = r#"
 [experts."simple"]
-instruction = "Do it."
+instruction = "Do it as simple."
 [experts."text-only"]
-instruction = "Do it."
+instruction = "Do it as text-only."
 [experts."thinker"]
-instruction = "Do it."
+instruction = "Do it as thinker."
 [experts."looper"]
-instruction = "Do it."
+instruction = "Do it as looper."
 [experts."toolerr"]
-instruction = "Do it."
+instruction = "Do it as toolerr."
 [experts."todoer"]
-instruction = "Do it."
+instruction = "Do it as todoer."
 [experts."empty-gen"]
-instruction = "Do it."
+instruction = "Do it as empty-gen."
 [experts."images"]
-instruction = "Do it."
+instruction = "Do it as images."
 [experts."llmerr-400"]
-instruction = "Do it."
+instruction = "Do it as llmerr-400."
 [experts."child"]
-instruction = "Do it."
+instruction = "Do it as child."
 [experts."child2"]
-instruction = "Do it."
+instruction = "Do it as child2."
 [experts."parent"]
-instruction = "Do it."
+instruction = "Do it as parent."
 delegates = ["child"]
 [experts."par-parent"]
-instruction = "Do it."
+instruction = "Do it as par-parent."
 delegates = ["child", "child2"]
 
 [experts."asker"]
-instruction = "Do it."
+instruction = "Do it as asker."
 [experts."asker".skills."user-input"]
 type = "interactiveSkill"
 [experts."asker".skills."user-input".tools."askUser"]
 inputJsonSchema = '{"type": "object", "properties": {"question": {"type": "string"}}}'
 
 [experts."mixed"]
-instruction = "Do it."
+instruction = "Do it as mixed."
 delegates = ["child"]
 [experts."mixed".skills."user-input"]
 type = "interactiveSkill"
@@ -121,14 +122,15 @@ fn usage(event: &Value) -> String {
 }
 
 /// Runs what was recorded, in a workspace of its own or one that an earlier recording left behind.
-fn run(workspace: &Workspace, recorded: &[Value]) -> Vec<Value> {
+fn run(workspace: &Workspace, recorded: &[Value], model: &[&str]) -> Vec<Value> {
     let begin = &recorded[0];
     let answer = begin["interactiveToolCall"]["text"].as_str();
     let input = answer.or(begin["query"].as_str()).unwrap();
     let number = |name: &str| begin[name].to_string();
     let (steps, retries) = (number("maxSteps"), number("maxRetries"));
     let mut arguments = vec!["run", begin["expertName"].as_str().unwrap(), input, "--max-steps", &steps];
-    arguments.extend(["--max-retries", &retries, "--provider", "scripted", "--model", "script.toml"]);
+    arguments.extend(["--max-retries", &retries]);
+    arguments.extend(model);
     if answer.is_some() {
         arguments.extend(["--continue", "-i"]);
     }
@@ -206,13 +208,20 @@ fn assert_same(recorded: &[Value], ours: &[Value]) {
 
 fn compare(names: &[&str]) {
     let recorded: Vec<Vec<Value>> = names.iter().map(|name| recording(name)).collect();
-    let workspace = Workspace::new();
-    workspace.write("perstack.toml", PROJECT);
-    workspace.write("p.png", PIXEL);
-    workspace.write("script.toml", script(&recorded.iter().map(Vec::as_slice).collect::<Vec<_>>()));
-    for recorded in &recorded {
-        assert_same(recorded, &run(&workspace, recorded));
-    }
+    let script = script(&recorded.iter().map(Vec::as_slice).collect::<Vec<_>>());
+    let compare_with = |model: &[&str], file: &str, content: &str| {
+        let workspace = Workspace::new();
+        workspace.write("perstack.toml", PROJECT);
+        workspace.write("p.png", PIXEL);
+        workspace.write(file, content);
+        for recorded in &recorded {
+            assert_same(recorded, &run(&workspace, recorded, model));
+        }
+    };
+    compare_with(&["--provider", "scripted", "--model", "script.toml"], "script.toml", &script);
+    // The same over the wire.
+    let keys = format!("ANTHROPIC_API_KEY=key\nANTHROPIC_BASE_URL={}\n", play(&script));
+    compare_with(&["--env-path", "keys.env"], "keys.env", &keys);
 }
 
 macro_rules! recordings {
