@@ -174,7 +174,8 @@ pub(crate) struct SharedArgs {
     /// The query is the answer to what the Expert asked. Needs `--continue` or `--continue-job`.
     #[arg(short = 'i', long, requires = "continuing")]
     pub(crate) interactive_tool_call_result: bool,
-    /// Who runs the model: anthropic, openai, google, deepseek or ollama; `scripted` plays replies from a file.
+    /// Who runs the model: anthropic, openai, google, deepseek, azure-openai or ollama; `scripted` plays replies from a
+    /// file.
     #[arg(long, value_name = "NAME")]
     pub(crate) provider: Option<ProviderChoice>,
     /// The model; with `--provider scripted`, the path of the file with its replies.

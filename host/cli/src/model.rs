@@ -46,7 +46,7 @@ impl FromStr for ProviderChoice {
         match text {
             "scripted" => Ok(Self::Scripted),
             name => name.parse().map(Self::Service).map_err(|_| {
-                "there are anthropic, openai, google, deepseek, ollama and scripted; azure-openai, amazon-bedrock and \
+                "there are anthropic, openai, google, deepseek, azure-openai, ollama and scripted; amazon-bedrock and \
                  google-vertex cannot be used yet"
                     .to_owned()
             }),

@@ -3,7 +3,7 @@
 //!
 //! | provider | what it is |
 //! | --- | --- |
-//! | `anthropic`, `openai`, `google`, `deepseek`, `ollama` | models over the network: [`connect`] |
+//! | `anthropic`, `openai`, `google`, `deepseek`, `azure-openai`, `ollama` | models over the network: [`connect`] |
 //! | `scripted` | plays replies from a file, so that Experts can be tested: [`ScriptedModel`] |
 
 mod provider;

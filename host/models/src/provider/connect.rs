@@ -4,14 +4,16 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use perstack_core::Model;
-use perstack_core::config::{HttpSetting, HttpUrl, OpenAiSetting, Provider, ProviderName, ReasoningBudget};
+use perstack_core::config::{
+    AzureOpenAiSetting, HttpSetting, HttpUrl, OpenAiSetting, Provider, ProviderName, ReasoningBudget,
+};
 use reqwest::header::HeaderValue;
 use rig_core::http_client::DynHttpClient;
 use rig_core::providers::anthropic::AnthropicConfig;
 use rig_core::providers::gemini::GeminiConfig;
 use rig_core::providers::ollama::OllamaConfig;
 use rig_core::providers::openai::OpenAIConfig;
-use rig_core::providers::openai::wire::DEEPSEEK;
+use rig_core::providers::openai::wire::{AZURE, DEEPSEEK};
 
 use super::transport::Transport;
 use super::{Credential, ProviderModel};
@@ -25,6 +27,12 @@ pub type Environment = BTreeMap<String, String>;
 pub enum ConnectError {
     #[error("provider `{provider}` needs a key, and `{variable}` is not set")]
     MissingKey { provider: ProviderName, variable: &'static str },
+    #[error("it is not said which Azure resource has the model")]
+    MissingResource,
+    #[error("`{name}` cannot be the name of an Azure resource")]
+    BadResource { name: String },
+    #[error("`useDeploymentBasedUrls = false` cannot be used yet")]
+    DeploymentsOnly,
     #[error("provider `{provider}` cannot be used yet")]
     Unsupported { provider: ProviderName },
     #[error("`{variable}` is no key: it has characters that cannot be sent")]
@@ -42,9 +50,13 @@ impl ConnectError {
             Self::MissingKey { variable, .. } => Some(format!(
                 "export {variable}=…, write it into `.env`, or play a script with `--provider scripted --model FILE`"
             )),
-            Self::Unsupported { .. } => {
-                Some("there are `anthropic`, `openai`, `google`, `deepseek` and `ollama`, and `scripted`".to_owned())
-            }
+            Self::MissingResource => Some("export AZURE_RESOURCE_NAME=…, or set `resourceName`".to_owned()),
+            Self::BadResource { .. } => Some("it is the first part of its address: NAME.openai.azure.com".to_owned()),
+            Self::DeploymentsOnly => Some("leave it out; `--model` names the deployment".to_owned()),
+            Self::Unsupported { .. } => Some(
+                "there are `anthropic`, `openai`, `google`, `deepseek`, `azure-openai` and `ollama`, and `scripted`"
+                    .to_owned(),
+            ),
             Self::BadKey { variable } | Self::BadUrl { variable, .. } => {
                 Some(format!("correct `{variable}`, in the environment or in `.env`"))
             }
@@ -70,7 +82,8 @@ pub fn connect(
         Provider::Google(setting) => service.google(setting)?,
         Provider::DeepSeek(setting) => service.deepseek(setting)?,
         Provider::Ollama(setting) => service.ollama(setting)?,
-        Provider::AzureOpenAi(_) | Provider::AmazonBedrock(_) | Provider::GoogleVertex(_) => {
+        Provider::AzureOpenAi(setting) => service.azure(setting)?,
+        Provider::AmazonBedrock(_) | Provider::GoogleVertex(_) => {
             return Err(ConnectError::Unsupported { provider: service.name });
         }
     }))
@@ -164,6 +177,33 @@ impl Service<'_> {
             config = config.with_base_url(url);
         }
         let model = config.connect(self.transport(&setting.headers)?).chat(self.model).erase();
+        Ok(self.model(model, "openai.chat", credential))
+    }
+
+    /// Chat Completions; the model is the name of a deployment.
+    fn azure(&self, setting: &AzureOpenAiSetting) -> Result<ProviderModel, ConnectError> {
+        if setting.use_deployment_based_urls == Some(false) {
+            return Err(ConnectError::DeploymentsOnly);
+        }
+        let credential = self.key("AZURE_API_KEY")?;
+        let url = match self.base_url(&setting.http, "AZURE_BASE_URL")? {
+            // Perstack's URL ends with `/openai`, which rig adds.
+            Some(url) => url.trim_end_matches("/openai").to_owned(),
+            None => {
+                let resource = setting.resource_name.clone().or_else(|| self.variable("AZURE_RESOURCE_NAME"));
+                let name = resource.ok_or(ConnectError::MissingResource)?;
+                if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
+                    return Err(ConnectError::BadResource { name });
+                }
+                format!("https://{name}.openai.azure.com")
+            }
+        };
+        let version = setting.api_version.clone().or_else(|| self.variable("AZURE_API_VERSION"));
+        let mut config = OpenAIConfig::with_key(&AZURE, credential.key.clone().unwrap_or_default()).with_base_url(url);
+        if let Some(version) = version {
+            config = config.with_api_version(version);
+        }
+        let model = config.connect(self.transport(&setting.http.headers)?).chat(self.model).erase();
         Ok(self.model(model, "openai.chat", credential))
     }
 

@@ -120,6 +120,7 @@ impl Fixture {
             ("OPENAI_API_KEY", "OPENAI_BASE_URL", "/v1"),
             ("GOOGLE_GENERATIVE_AI_API_KEY", "GOOGLE_GENERATIVE_AI_BASE_URL", "/v1beta"),
             ("DEEPSEEK_API_KEY", "DEEPSEEK_BASE_URL", ""),
+            ("AZURE_API_KEY", "AZURE_BASE_URL", "/openai"),
             ("", "OLLAMA_BASE_URL", "/api"),
         ] {
             environment.insert(key.to_owned(), KEY.to_owned());
@@ -182,6 +183,6 @@ fn a_missing_key_is_named() {
         let error = connect(&provider, "m", ReasoningBudget::Low, &environment).err().unwrap();
         assert!(error.to_string().starts_with(&format!("`{variable}` is no ")), "{error}");
     }
-    let azure = connect(&Provider::AzureOpenAi(Default::default()), "m", ReasoningBudget::Low, &none).err().unwrap();
-    assert_eq!(azure.to_string(), "provider `azure-openai` cannot be used yet");
+    let bedrock = connect(&Provider::AmazonBedrock(Default::default()), "m", ReasoningBudget::Low, &none);
+    assert_eq!(bedrock.err().unwrap().to_string(), "provider `amazon-bedrock` cannot be used yet");
 }

@@ -1,4 +1,4 @@
-use perstack_core::config::OpenAiSetting;
+use perstack_core::config::{AzureOpenAiSetting, OpenAiSetting};
 use perstack_core::{GeneratedPart, StopReason, Usage};
 
 use super::*;
@@ -178,6 +178,29 @@ async fn chat_completions_are_spoken_with_others() {
     transient(fixture.ask(&hi, &[]).await);
     assert!(fatal(fixture.ask(&hi, &[]).await).ends_with("check `OPENAI_API_KEY`"));
     assert_eq!(transient(fixture.ask(&hi, &[]).await).1, Some(20));
+}
+
+#[tokio::test]
+async fn azure_speaks_chat_completions_with_a_deployment() {
+    let hello = Reply::events(&[chunk(&json!({ "content": "Hello." }), None), chunk(&json!({}), Some("stop"))]);
+    let azure = |http: HttpSetting| {
+        Provider::AzureOpenAi(AzureOpenAiSetting {
+            http,
+            api_version: Some("2025-01-01".into()),
+            ..AzureOpenAiSetting::default()
+        })
+    };
+    let fixture = Fixture::new(azure, "my-deployment", vec![hello.and("data: [DONE]\n\n")]).await;
+    assert_eq!(fixture.ask(&[user("Hi")], &[]).await.unwrap().text(), "Hello.");
+    let request = fixture.server.request();
+    assert_eq!(request.target, "/openai/deployments/my-deployment/chat/completions?api-version=2025-01-01");
+    assert_eq!(request.header("api-key"), Some(KEY));
+    for (name, told) in [("", "which Azure resource"), ("evil.example/", "cannot be the name")] {
+        let key = ("AZURE_API_KEY".to_owned(), KEY.to_owned());
+        let environment = Environment::from([key, ("AZURE_RESOURCE_NAME".to_owned(), name.to_owned())]);
+        let error = connect(&azure(HttpSetting::default()), "m", ReasoningBudget::Low, &environment).err().unwrap();
+        assert!(error.to_string().contains(told), "{error}");
+    }
 }
 
 #[tokio::test]
