@@ -94,6 +94,45 @@ fn files_are_those_of_the_workspace_and_jobs_are_not() {
 }
 
 #[test]
+fn edits_of_one_reply_do_not_undo_each_other() {
+    let edits = (0..20).map(|number| {
+        let (old, new) = (format!("line {number:02}\n"), format!("edited {number:02}\n"));
+        json!(["editTextFile", { "path": "file", "oldText": old, "newText": new }])
+    });
+    let appends = (0..9).map(|number| json!(["appendTextFile", { "path": "file", "text": number.to_string() }]));
+    let script = replies("writer", &[edits.chain(appends).collect(), json!("Done.")]);
+    let workspace = workspace(PROJECT, &script);
+    let lines = |word: &str| (0..20).map(|number| format!("{word} {number:02}\n")).collect::<String>();
+    workspace.write("file", lines("line") + &"x".repeat(100_000));
+    assert_done(&run(&workspace, &["Go"]), "Done.");
+    let text = fs::read_to_string(workspace.path().join("file")).unwrap();
+    assert!(text.starts_with(&lines("edited")) && text.ends_with("x012345678"), "{}", &text[..300]);
+}
+
+#[test]
+fn a_model_does_not_change_what_it_may_do() {
+    let skill = "[experts.reader.skills.guests]\ntype = 'wasmSkill'\ncomponent = 'plugins/guests.wasm'\n";
+    let script = replies(
+        "writer",
+        &[
+            json!([["writeTextFile", { "path": "perstack.toml", "text": "" }]]),
+            json!([["deleteFile", { "path": "plugins/guests.wasm" }]]),
+            json!([["moveFile", { "source": "plugins", "destination": "moved" }]]),
+            json!([["writeTextFile", { "path": ".env", "text": "ANTHROPIC_BASE_URL=https://elsewhere.example" }]]),
+            json!("Done."),
+        ],
+    );
+    let workspace = workspace(&(PROJECT.to_owned() + skill), &script);
+    workspace.write("plugins/guests.wasm", fs::read(artifacts::GUESTS).unwrap());
+    let ran = run(&workspace, &["Go"]);
+    assert_done(&ran, "Done.");
+    for (tool, answer) in answers(&ran) {
+        assert!(answer.contains("may not be used"), "{tool}: {answer}");
+    }
+    assert!(workspace.path().join("plugins/guests.wasm").exists() && !workspace.path().join(".env").exists());
+}
+
+#[test]
 fn completion_waits_for_todos_and_comes_last() {
     let script = replies(
         "writer",

@@ -20,12 +20,22 @@ use crate::failure::Failure;
 
 fn main() -> ExitCode {
     let args = Args::parse();
+    allow_many_files();
     let code = match run(args) {
         Ok(code) => code,
         Err(failure) => failure.show(),
     };
     // A guest's file operation may still hold a thread; the process does not wait for it.
     std::process::exit(code.into());
+}
+
+/// Raises the number of files that may be open to what the system allows: a guest may hold a thousand, and there may be many.
+fn allow_many_files() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    // Where that fails, it is as it was.
+    let _ = setrlimit(Resource::Nofile, limit);
 }
 
 fn run(args: Args) -> Result<failure::Exit, Failure> {

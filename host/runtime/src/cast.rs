@@ -197,7 +197,7 @@ impl Cast {
     fn whole_workspace(&self) -> Grants {
         let workspace = self.workspace.root().to_owned();
         let directory = DirectoryGrant { workspace, path: GrantPath::workspace(), access: Access::Write };
-        Grants { environment: Vec::new(), directories: vec![directory] }
+        Grants { directories: vec![directory], protected: self.project.own_files(), ..Grants::default() }
     }
 
     /// What a skill is granted; what cannot be enforced yet is refused, and never left out.
@@ -231,7 +231,11 @@ impl Cast {
             path: grant.path.clone(),
             access: grant.access,
         });
-        Ok(Grants { environment: environment.collect::<Result<_, _>>()?, directories: directories.collect() })
+        Ok(Grants {
+            environment: environment.collect::<Result<_, _>>()?,
+            directories: directories.collect(),
+            protected: self.project.own_files(),
+        })
     }
 }
 

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use perstack_core::config::{Config, Expert};
+use perstack_core::config::{Config, Expert, SkillKind};
 use perstack_sandbox::{ComponentBytes, LoadError};
 
 use crate::error::ProjectError;
@@ -29,9 +29,22 @@ pub struct Project {
     files: Files,
 }
 
+/// The components that an Expert names.
+fn components(expert: &Expert) -> impl Iterator<Item = &str> {
+    let skills = expert.skills.iter().filter_map(|skill| match &skill.kind {
+        SkillKind::Wasm(wasm) => Some(wasm.component.as_str()),
+        SkillKind::Interactive(_) | SkillKind::McpStdio(_) | SkillKind::McpSse(_) => None,
+    });
+    expert.logic.iter().map(|logic| logic.component.as_str()).chain(skills)
+}
+
 #[derive(Clone, Debug)]
 enum Files {
-    Folder(PathBuf),
+    /// With its `perstack.toml`, of whatever name.
+    Folder {
+        folder: PathBuf,
+        config: PathBuf,
+    },
     Bundled(&'static [BundledFile]),
 }
 
@@ -66,7 +79,7 @@ impl Project {
         }
         let text = String::from_utf8(bytes).map_err(|_| ProjectError::NotText { path: shown.clone() })?;
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        Self::parse(shown, text, Files::Folder(folder.to_owned()))
+        Self::parse(shown, text, Files::Folder { folder: folder.to_owned(), config: path.to_owned() })
     }
 
     /// A project that is part of the program. One of the files is its `perstack.toml`.
@@ -101,10 +114,17 @@ impl Project {
         self.config.experts.iter().map(|expert| expert.key.clone()).collect()
     }
 
+    /// The files that say what Experts are and what they may do: `perstack.toml`, and the components.
+    pub(crate) fn own_files(&self) -> Vec<PathBuf> {
+        let Files::Folder { folder, config } = &self.files else { return Vec::new() };
+        let components = self.config.experts.iter().flat_map(components).map(|component| folder.join(component));
+        [config.clone()].into_iter().chain(components).collect()
+    }
+
     /// Reads a component, by its path relative to `perstack.toml`.
     pub(crate) fn component(&self, path: &str) -> Result<ComponentBytes, LoadError> {
         match &self.files {
-            Files::Folder(folder) => ComponentBytes::read(&folder.join(path)),
+            Files::Folder { folder, .. } => ComponentBytes::read(&folder.join(path)),
             Files::Bundled(files) => match files.iter().find(|file| file.path == path) {
                 Some(file) => ComponentBytes::new(file.content),
                 None => Err(LoadError::Missing { path: path.to_owned() }),

@@ -10,11 +10,8 @@ use sha2::{Digest, Sha256};
 use wasmparser::{ComponentExternalKind, Encoding, Parser, Payload};
 
 use crate::error::{LoadError, printable};
+use crate::nesting::{MAX_NESTING, is_shallow};
 use crate::typed::SECTION;
-
-/// How deep components and modules may be within one another. A composition of compositions has five levels; what the
-/// compiler keeps for each level makes a file of a megabyte with nothing but levels take all memory there is.
-const MAX_NESTING: usize = 32;
 
 /// The largest component: a Python interpreter with a fair set of libraries has 18 MB, and compiling takes twenty times
 /// a component's size in memory.
@@ -158,6 +155,10 @@ pub(crate) struct Checked<'a> {
 pub(crate) fn check(component: &ComponentBytes, world: World) -> Result<Checked<'_>, LoadError> {
     let damaged = |error: wasmparser::BinaryReaderError| LoadError::Damaged { reason: printable(&error.to_string()) };
     require_component(component.bytes())?;
+    if !is_shallow(component.bytes()) {
+        let reason = format!("its components or types are nested more than {MAX_NESTING} deep");
+        return Err(LoadError::TooDemanding { reason });
+    }
     let mut depth = 0_usize;
     let (mut ours, mut others, mut contract) = (false, false, false);
     let mut wit = Vec::new();
@@ -168,10 +169,6 @@ pub(crate) fn check(component: &ComponentBytes, world: World) -> Result<Checked<
             }
             Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => {
                 depth += 1;
-                if depth > MAX_NESTING {
-                    let reason = format!("its components are nested more than {MAX_NESTING} deep");
-                    return Err(LoadError::TooDemanding { reason });
-                }
             }
             Payload::End(_) => depth = depth.saturating_sub(1),
             Payload::ComponentImportSection(section) if depth == 0 => {

@@ -1,6 +1,7 @@
 //! The engine: one for the process, set up once, with everything that makes a fresh instance per call cheap.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -67,6 +68,9 @@ struct Shared {
     cache: Option<Cache>,
     compiling: Arc<Semaphore>,
     guests: Arc<Semaphore>,
+    /// Held by a call that may write files, one for each component: two that read, change and write a file at the same
+    /// time would each undo what the other did.
+    writing: Mutex<HashMap<[u8; 32], Arc<tokio::sync::Mutex<()>>>>,
 }
 
 impl Sandbox {
@@ -91,7 +95,14 @@ impl Sandbox {
             cache: config.cache,
             compiling: Arc::new(Semaphore::new(MAX_COMPILING)),
             guests: Arc::new(Semaphore::new(MAX_GUESTS as usize)),
+            writing: Mutex::default(),
         })))
+    }
+
+    /// What calls of a component that may write files take turns with.
+    pub(crate) fn turns(&self, component: &ComponentBytes) -> Arc<tokio::sync::Mutex<()>> {
+        let mut writing = self.0.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        writing.entry(*component.digest()).or_default().clone()
     }
 
     /// Checks and compiles a skill, and links it.

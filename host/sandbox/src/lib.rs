@@ -21,6 +21,7 @@ mod error;
 mod limits;
 mod logic;
 mod logic_host;
+mod nesting;
 mod pack;
 mod skill;
 mod typed;

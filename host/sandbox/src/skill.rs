@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use perstack_core::config::ByteSize;
+use perstack_core::config::{Access, ByteSize};
 use perstack_core::{
     CallContext, CallLog, CallOutcome, Limits, Observation, Observer, OpenState, StateError, StateSource,
     ToolDefinition, ToolError, ToolOutput, ToolSet,
@@ -38,6 +38,8 @@ pub struct Skill {
     directories: OpenGrants,
     limits: Limits,
     tools: Vec<ToolDefinition>,
+    /// Where it may write files.
+    turns: Option<Arc<tokio::sync::Mutex<()>>>,
     size: ByteSize,
     times: LoadTimes,
 }
@@ -75,7 +77,9 @@ impl Skill {
         let started = Instant::now();
         let linked = sandbox.link_skill(component).await?;
         let link = started.elapsed();
-        let directories = open_directories(&grants.directories)?;
+        let directories = open_directories(&grants.directories, &grants.protected)?;
+        let writes = grants.directories.iter().any(|grant| grant.access == Access::Write);
+        let turns = writes.then(|| sandbox.turns(component));
         let (functions, tools) = match linked {
             LinkedSkill::Ours(linked) => (Functions::Tools(linked), Vec::new()),
             LinkedSkill::Other { linked, documentation } => {
@@ -91,6 +95,7 @@ impl Skill {
             directories,
             limits,
             tools,
+            turns,
             size: component.size(),
             times: LoadTimes { link, list_tools: Duration::ZERO },
         };
@@ -163,6 +168,11 @@ impl ToolSet for Skill {
     }
 
     async fn call(&self, tool: &str, arguments: &Value, context: CallContext) -> CallOutcome {
+        let reads_only = self.tools.iter().any(|known| known.name == tool && known.hints.read_only);
+        let _turn = match &self.turns {
+            Some(turns) if !reads_only => Some(turns.lock().await),
+            _ => None,
+        };
         let (guest, mut wasi) = Guest::new(&self.limits);
         set_environment(&mut wasi, &self.environment);
         let data = SkillStore::new(self, wasi.build(), self.directories.clone(), context);

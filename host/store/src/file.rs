@@ -44,6 +44,10 @@ pub(crate) fn write<T: Serialize>(
     let failed = || StoreError::write(path);
     let folder = path.parent().unwrap_or(Path::new("."));
     let text = serde_json::to_vec(value).map_err(io::Error::from).map_err(failed())?;
+    if text.len() as u64 > MAX_FILE_BYTES {
+        let reason = format!("it would have more than {MAX_FILE_BYTES} bytes, and could not be read again");
+        return Err(failed()(io::Error::other(reason)));
+    }
     let mut file = tempfile::Builder::new().prefix(&unfinished(path)).tempfile_in(folder).map_err(failed())?;
     file.write_all(&text).map_err(failed())?;
     if durability == Durability::Synced {

@@ -157,7 +157,8 @@ mod cases {
     }
 
     /// One guest swaps what a name stands for, another uses the name meanwhile.
-    #[tool]
+    // A lie, without which two calls would take turns.
+    #[tool(read_only)]
     fn sandbox_race(role: String, link: String, targets: Vec<String>, milliseconds: u64) -> Result<String, String> {
         crate::sandbox_race::run(&role, &link, &targets, milliseconds)
     }

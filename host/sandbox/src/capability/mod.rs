@@ -9,6 +9,8 @@ mod random;
 mod state;
 mod stdio;
 
+use std::path::PathBuf;
+
 pub use clocks::GuestClock;
 pub use filesystem::DirectoryGrant;
 pub(crate) use filesystem::{ContentsError, FilesView, GuestFiles, HasFiles, OpenGrants};
@@ -32,4 +34,6 @@ pub struct Grants {
     pub environment: Vec<(String, String)>,
     /// Directories of the workspace.
     pub directories: Vec<DirectoryGrant>,
+    /// Files that it may not change, whatever directories it has: those that say what guests are, and what they may do.
+    pub protected: Vec<PathBuf>,
 }

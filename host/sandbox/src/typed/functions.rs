@@ -103,10 +103,23 @@ type Exported = (Place, ComponentFunc, ComponentExportIndex);
 
 fn exported(component: &Component) -> Result<Vec<Exported>, LoadError> {
     let engine = component.engine();
-    let mut all = Vec::new();
+    let mut all: Vec<Exported> = Vec::new();
+    let mut size = 0_usize;
+    // Before a name is copied: that of an interface is copied for each of its functions.
+    let mut room = |count: usize, interface: &str, function: &str| {
+        size = size.saturating_add(interface.len() + function.len());
+        if count >= MAX_FUNCTIONS {
+            Err(LoadError::BadTools(format!("more than {MAX_FUNCTIONS} functions")))
+        } else if size > MAX_NAMES_BYTES {
+            Err(LoadError::BadTools(format!("functions with names of more than {MAX_NAMES_BYTES} bytes")))
+        } else {
+            Ok(())
+        }
+    };
     for (name, item) in component.component_type().exports(engine) {
         match item.ty {
             ComponentItem::ComponentFunc(ty) => {
+                room(all.len(), "", name)?;
                 let place = Place { interface: None, function: name.to_owned() };
                 all.extend(component.get_export_index(None, name).map(|export| (place, ty, export)));
             }
@@ -114,18 +127,13 @@ fn exported(component: &Component) -> Result<Vec<Exported>, LoadError> {
                 let Some(interface) = component.get_export_index(None, name) else { continue };
                 for (function, item) in instance.exports(engine) {
                     let ComponentItem::ComponentFunc(ty) = item.ty else { continue };
+                    room(all.len(), name, function)?;
                     let place = Place { interface: Some(name.to_owned()), function: function.to_owned() };
                     let export = component.get_export_index(Some(&interface), function);
                     all.extend(export.map(|export| (place, ty, export)));
                 }
             }
             _ => {}
-        }
-        if all.len() > MAX_FUNCTIONS {
-            return Err(LoadError::BadTools(format!("more than {MAX_FUNCTIONS} functions")));
-        }
-        if all.iter().map(|(place, ..)| place.size()).sum::<usize>() > MAX_NAMES_BYTES {
-            return Err(LoadError::BadTools(format!("functions with names of more than {MAX_NAMES_BYTES} bytes")));
         }
     }
     Ok(all)

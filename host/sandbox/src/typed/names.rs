@@ -20,11 +20,6 @@ impl Place {
         }
     }
 
-    /// Bytes that it takes.
-    pub(crate) fn size(&self) -> usize {
-        self.function.len() + self.interface.as_ref().map_or(0, String::len)
-    }
-
     /// The function's name after this many words of its interface's, the nearest first: `describe`, `values_describe`,
     /// `shapes_values_describe`. Names in WIT have no `_`, so two that differ stay so.
     fn after(&self, words: usize) -> String {

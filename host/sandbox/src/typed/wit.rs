@@ -7,6 +7,7 @@ use wit_parser::decoding::{DecodedWasm, decode};
 use wit_parser::{Function, InterfaceId, PackageId, Resolve, WorldId, WorldItem, WorldKey};
 
 use super::names::Place;
+use crate::nesting::{MAX_NESTING, is_shallow};
 
 /// The custom section's name.
 pub(crate) const SECTION: &str = "perstack:wit";
@@ -44,6 +45,9 @@ impl Documentation {
         };
         let mut all = Self::default();
         for section in sections {
+            if !is_shallow(section) {
+                return Err(format!("its section `{SECTION}` has types nested more than {MAX_NESTING} deep"));
+            }
             let (resolve, package) = one(section)?;
             all.add(resolve, package);
         }

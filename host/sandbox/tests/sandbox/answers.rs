@@ -46,7 +46,7 @@ pub(crate) async fn sandbox_env() {
     // This process has variables that the guest does not see.
     assert!(std::env::var("PATH").is_ok());
     let environment = vec![("REGION".to_owned(), "eu".to_owned()), ("EMPTY".to_owned(), String::new())];
-    let skill = skill_with(Grants { environment, directories: vec![] }, Limits::default()).await.unwrap();
+    let skill = skill_with(Grants { environment, ..Grants::default() }, Limits::default()).await.unwrap();
     assert_eq!(text(call(&skill, "sandbox_env", json!({})).await), "\"REGION\"=\"eu\"\n\"EMPTY\"=\"\"");
 }
 

@@ -53,7 +53,7 @@ pub(crate) fn directories(workspace: &Path, grants: &[(&str, perstack_core::conf
         path: path.parse().unwrap(),
         access: *access,
     };
-    Grants { environment: Vec::new(), directories: grants.iter().map(grant).collect() }
+    Grants { directories: grants.iter().map(grant).collect(), ..Grants::default() }
 }
 
 /// Where a call's state comes from and what it is told, kept to be looked at.

@@ -299,7 +299,7 @@ async fn nesting_is_bounded() {
         let error = refused(&nested(depth)).await;
         assert_eq!(
             error.to_string(),
-            "the component takes more than is allowed: its components are nested more than 32 deep"
+            "the component takes more than is allowed: its components or types are nested more than 32 deep"
         );
     }
     // As deep as is allowed, it is only none of ours; with what a skill exports, it is compiled.

@@ -150,7 +150,7 @@ async fn arguments_that_do_not_fit_are_refused() {
 #[tokio::test]
 async fn grants_and_limits_are_those_of_any_skill() {
     let limits = Limits { timeout: SHORT, output: 1000, ..Limits::default() };
-    let grants = Grants { environment: vec![("REGION".into(), "moon".into())], directories: Vec::new() };
+    let grants = Grants { environment: vec![("REGION".into(), "moon".into())], ..Grants::default() };
     let skill = load(&component(), grants, limits).await.unwrap();
     assert_eq!(data(&skill, "variable", json!({ "name": "REGION" })).await, "moon");
     assert_eq!(data(&skill, "variable", json!({ "name": "HOME" })).await, Value::Null);

@@ -119,6 +119,38 @@ async fn files_with_keys_are_hidden_and_the_configuration_is_not_changed() {
 }
 
 #[tokio::test]
+async fn protected_files_stay_as_they_are() {
+    let workspace = Workspace::new();
+    fs::create_dir_all(workspace.path("deep/er")).unwrap();
+    fs::write(workspace.path("deep/er/skill.wasm"), "skill").unwrap();
+    symlink("deep/er/skill.wasm", workspace.path("link")).unwrap();
+    let mut grants = directories(workspace.root(), &[(".", Access::Write), ("deep", Access::Write)]);
+    grants.protected = vec![workspace.path("deep/er/skill.wasm"), workspace.path("nothing"), "/etc/passwd".into()];
+    let skill = skill_with(grants, Limits::default()).await.unwrap();
+    let change = async |how: &str, path: &str, to: &str| {
+        call(&skill, "sandbox_change_file", json!({ "how": how, "path": path, "to": to })).await
+    };
+    change("create", "mine", "").await.result.unwrap();
+    for (how, path, to) in [
+        ("write", "deep/er/skill.wasm", ""),
+        ("truncate", "link", ""),
+        ("append", "deep/../link", ""),
+        ("set_len", "deep/er/skill.wasm", ""),
+        ("remove", "deep/er/skill.wasm", ""),
+        ("rename", "deep/er/skill.wasm", "moved"),
+        ("rename", "mine", "deep/er/skill.wasm"),
+        ("link", "deep/er/skill.wasm", "linked"),
+        ("rename", "deep/er", "moved"),
+        ("rename", "deep", "moved"),
+    ] {
+        assert!(matches!(change(how, path, to).await.result, Err(ToolError::Failed(_))), "{how} {path} {to}");
+    }
+    assert_eq!(workspace.read("deep/er/skill.wasm"), "skill");
+    change("create", "deep/er/other.wasm", "").await.result.unwrap();
+    change("remove", "deep/er/other.wasm", "").await.result.unwrap();
+}
+
+#[tokio::test]
 async fn it_is_not_listed() {
     let workspace = Workspace::new();
     fs::create_dir(workspace.path("in/perstack")).unwrap();

@@ -47,6 +47,7 @@ pub(super) struct Fence {
     workspaces: Vec<(Identity, Arc<OwnedFd>)>,
     read_only: Vec<Identity>,
     in_place: Vec<Identity>,
+    protected: Vec<Identity>,
 }
 
 /// Whether a link that is the last name of a path is followed.
@@ -141,6 +142,11 @@ impl Fence {
     /// Makes all of this directory read-only, also for a path that comes from a writable one around it.
     pub(super) fn keep_read_only(&mut self, directory: Identity) {
         self.read_only.push(directory);
+    }
+
+    /// Refuses to change, move or remove this file.
+    pub(super) fn protect(&mut self, file: Identity) {
+        self.protected.push(file);
     }
 
     /// Refuses to move or remove this directory: a grant's path leads over it.
@@ -252,7 +258,11 @@ impl Fence {
                 file_type if !is_last || (must_be_directory && file_type != FileType::Directory) => {
                     return Err(Errno::NOTDIR);
                 }
-                _ => return Ok(place(name, Some(found), false)),
+                _ => {
+                    let protected = self.protected.contains(&Identity::from(&found.stat));
+                    let place = place(name, Some(found), false);
+                    return Ok(Place { read_only: place.read_only || protected, ..place });
+                }
             }
         }
         // The path ended with `.` or `..`.

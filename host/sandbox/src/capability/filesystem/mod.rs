@@ -17,7 +17,7 @@ mod view;
 use std::collections::HashMap;
 use std::fs::File;
 use std::os::fd::OwnedFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use perstack_core::config::{Access, GrantPath};
@@ -68,10 +68,31 @@ impl GuestFiles {
 ///
 /// # Errors
 /// [`LoadError::BadDirectory`].
-pub(crate) fn open(grants: &[DirectoryGrant]) -> Result<OpenGrants, LoadError> {
+pub(crate) fn open(grants: &[DirectoryGrant], protected: &[PathBuf]) -> Result<OpenGrants, LoadError> {
     let mut fence = Fence::default();
     let preopens = grants.iter().map(|grant| open_one(grant, &mut fence)).collect::<Result<_, _>>()?;
+    for grant in grants {
+        for file in protected {
+            protect(&grant.workspace, file, &mut fence);
+        }
+    }
     Ok(OpenGrants { preopens, fence: Arc::new(fence) })
+}
+
+/// Keeps a file as it is, and the directories of the workspace that lead to it where they are. One that is not there, or is
+/// elsewhere, is out of a guest's reach.
+fn protect(workspace: &Path, file: &Path, fence: &mut Fence) {
+    let Ok(file) = file.canonicalize() else { return };
+    let Ok(below) = file.strip_prefix(workspace) else { return };
+    let identity = |path: &Path| rustix::fs::stat(path).map(|stat| Identity::from(&stat));
+    if let Ok(identity) = identity(&file) {
+        fence.protect(identity);
+    }
+    for directory in below.ancestors().skip(1).filter(|directory| *directory != Path::new("")) {
+        if let Ok(identity) = identity(&workspace.join(directory)) {
+            fence.keep_in_place(identity);
+        }
+    }
 }
 
 fn open_one(grant: &DirectoryGrant, fence: &mut Fence) -> Result<(Dir, String), LoadError> {
