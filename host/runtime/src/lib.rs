@@ -53,6 +53,7 @@ mod recorder;
 mod request;
 mod run;
 mod scene;
+mod schema;
 mod state;
 mod toolbox;
 
