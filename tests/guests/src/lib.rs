@@ -11,6 +11,7 @@ mod sandbox_exit;
 mod sandbox_large_result;
 mod sandbox_list_dir;
 mod sandbox_many_handles;
+mod sandbox_many_listings;
 mod sandbox_many_parts;
 mod sandbox_memory_bomb;
 mod sandbox_name_file;
@@ -161,6 +162,12 @@ mod cases {
     #[tool(read_only)]
     fn sandbox_race(role: String, link: String, targets: Vec<String>, milliseconds: u64) -> Result<String, String> {
         crate::sandbox_race::run(&role, &link, &targets, milliseconds)
+    }
+
+    /// Begins to list a directory again and again, and ends none.
+    #[tool]
+    fn sandbox_many_listings(path: String) -> String {
+        crate::sandbox_many_listings::run(&path)
     }
 
     /// Opens a file again and again, and closes none.

@@ -145,6 +145,21 @@ pub(crate) async fn sandbox_exit() {
 }
 
 #[tokio::test]
+pub(crate) async fn sandbox_many_listings() {
+    let workspace = Workspace::new();
+    std::fs::create_dir(workspace.path("in/large")).unwrap();
+    for number in 0..10_000 {
+        std::fs::write(workspace.path(&format!("in/large/{number:0250}")), "").unwrap();
+    }
+    let grants = directories(workspace.root(), &[("in", Access::Read)]);
+    let skill = skill_with(grants, Limits::default()).await.unwrap();
+    let told = text(call(&skill, "sandbox_many_listings", json!({ "path": "in/large" })).await);
+    // Sixteen megabytes of them; far fewer than the handles that there might be.
+    assert!(told.starts_with("5 open, then: "), "{told}");
+    still_works(&skill).await;
+}
+
+#[tokio::test]
 pub(crate) async fn sandbox_many_handles() {
     let workspace = Workspace::new();
     let grants = directories(workspace.root(), &[("in", Access::Read)]);

@@ -9,8 +9,10 @@ use wasmtime::component::Resource;
 use wasmtime_wasi::filesystem::Descriptor;
 use wasmtime_wasi::p2::bindings::filesystem::{preopens, types};
 use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, FsError, FsResult, ReaddirIterator};
+use wasmtime_wasi::runtime::spawn_blocking;
 
 use super::fence::{Fence, HIDDEN, Identity, LastLink, is_spelling_of_hidden};
+use super::listing::{self, MAX_LISTED_BYTES};
 use super::opening::Opening;
 use super::view::{FilesView, from_errno};
 
@@ -217,7 +219,12 @@ impl types::HostDescriptor for FilesView<'_> {
     async fn read_directory(&mut self, directory: Resource<Descriptor>) -> FsResult<Resource<ReaddirIterator>> {
         let listed = self.dir(&directory)?.dir;
         let is_root = self.grants.fence.is_root(Identity::of(&listed).map_err(from_errno)?);
+        let left = MAX_LISTED_BYTES.saturating_sub(self.listed.values().sum());
+        let measured = listed.clone();
+        let size = spawn_blocking(move || listing::size(&measured, left)).await.map_err(from_errno)?;
+        let size = size.ok_or(types::ErrorCode::InsufficientMemory)?;
         let listing = self.wasi.read_directory(directory).await?;
+        self.listed.insert(listing.rep(), size);
         if is_root {
             self.root_listings.insert(listing.rep(), listed);
         }
@@ -335,6 +342,7 @@ impl types::HostDirectoryEntryStream for FilesView<'_> {
 
     fn drop(&mut self, listing: Resource<ReaddirIterator>) -> wasmtime::Result<()> {
         self.root_listings.remove(&listing.rep());
+        self.listed.remove(&listing.rep());
         types::HostDirectoryEntryStream::drop(&mut self.wasi, listing)
     }
 }

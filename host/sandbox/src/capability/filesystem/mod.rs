@@ -11,6 +11,7 @@
 mod contents;
 mod fence;
 mod host;
+mod listing;
 mod opening;
 mod view;
 
@@ -56,11 +57,13 @@ pub(crate) struct GuestFiles {
     grants: OpenGrants,
     /// Open listings of a workspace's root, by their handles: `perstack` is left out of them.
     root_listings: HashMap<u32, Arc<File>>,
+    /// Bytes that each open listing takes.
+    listed: HashMap<u32, usize>,
 }
 
 impl GuestFiles {
     pub(crate) fn new(grants: OpenGrants) -> Self {
-        Self { grants, root_listings: HashMap::new() }
+        Self { grants, root_listings: HashMap::new(), listed: HashMap::new() }
     }
 }
 

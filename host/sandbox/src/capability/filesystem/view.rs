@@ -26,11 +26,12 @@ pub(crate) struct FilesView<'a> {
     pub(super) wasi: WasiFilesystemCtxView<'a>,
     pub(super) grants: &'a OpenGrants,
     pub(super) root_listings: &'a mut HashMap<u32, Arc<File>>,
+    pub(super) listed: &'a mut HashMap<u32, usize>,
 }
 
 impl<'a> FilesView<'a> {
     pub(crate) fn new(files: &'a mut GuestFiles, wasi: WasiFilesystemCtxView<'a>) -> Self {
-        Self { wasi, grants: &files.grants, root_listings: &mut files.root_listings }
+        Self { wasi, grants: &files.grants, root_listings: &mut files.root_listings, listed: &mut files.listed }
     }
 }
 
