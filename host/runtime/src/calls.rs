@@ -204,7 +204,10 @@ impl Scene {
             let message = outcome.log.text.clone();
             recorder.runtime(RuntimeEvent::SkillStderr { skill_name: set.name().to_owned(), message })?;
         }
-        let answer = Answered::from(outcome.result);
+        let mut answer = Answered::from(outcome.result);
+        if !parts::has_room(&self.files, &answer.content) {
+            answer = Answered::error("no more images and files fit into this conversation".to_owned());
+        }
         let changes = outcome.state_changes;
         let entry = {
             let mut progress = self.progress();

@@ -1,6 +1,8 @@
 //! Messages and their parts, made from what models and tools say.
 
-use perstack_core::{Content, GeneratedPart, Id, Message, Part, ToolCall, ToolResult};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use perstack_core::{Checkpoint, Content, GeneratedPart, Id, Message, Part, ToolCall, ToolResult};
 
 use crate::error::RunError;
 use crate::recorder::new_id;
@@ -31,6 +33,42 @@ pub(crate) fn reply(call: &ToolCall, text: &str) -> Result<ToolResult, RunError>
 /// Text of one result that goes into the conversation, in bytes: a tenth of what the smallest models of today take in. An
 /// Expert's own logic gets all of it.
 const MAX_RESULT_TEXT: usize = 100_000;
+
+/// Images and files of one conversation, in bytes of base64: one of the largest documents, and some images. Each step
+/// keeps the whole conversation.
+const MAX_FILES: usize = 64 << 20;
+
+/// Bytes of images and files, in base64, of a conversation so far.
+pub(crate) fn bytes_of_files(checkpoint: &Checkpoint) -> usize {
+    fn bytes(part: &Part) -> usize {
+        match part {
+            Part::ImageInlinePart { encoded_data, .. } | Part::FileInlinePart { encoded_data, .. } => {
+                encoded_data.len()
+            }
+            Part::ToolResultPart { contents, .. } => contents.iter().map(bytes).sum(),
+            Part::TextPart { .. } | Part::ThinkingPart { .. } | Part::ToolCallPart { .. } => 0,
+        }
+    }
+    let messages = checkpoint.messages.iter().flat_map(|message| match message {
+        Message::InstructionMessage { contents, .. }
+        | Message::UserMessage { contents, .. }
+        | Message::ExpertMessage { contents, .. }
+        | Message::ToolMessage { contents, .. } => contents,
+    });
+    let results = checkpoint.partial_tool_results.iter().flatten().flat_map(|result| &result.result);
+    messages.chain(results).map(bytes).sum()
+}
+
+/// Takes the images and files of an answer into a conversation that has `held` of them, unless that would be too many.
+pub(crate) fn has_room(held: &AtomicUsize, content: &[Content]) -> bool {
+    let bytes = content.iter().map(|content| match content {
+        Content::Image { base64, .. } | Content::File { base64, .. } => base64.len(),
+        Content::Text { .. } => 0,
+    });
+    let bytes: usize = bytes.sum();
+    let more = |held: usize| held.checked_add(bytes).filter(|all| *all <= MAX_FILES);
+    bytes == 0 || held.try_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
+}
 
 /// What a call is answered with in the conversation. Text that is longer than it may be is cut, and says so.
 pub(crate) fn result(call: &ToolCall, is_error: bool, content: &[Content]) -> Result<ToolResult, RunError> {
@@ -129,6 +167,16 @@ mod tests {
 
     fn text(text: String) -> Content {
         Content::Text { text }
+    }
+
+    #[test]
+    fn files_are_taken_while_there_is_room() {
+        let held = AtomicUsize::new(MAX_FILES - 10);
+        let image = |bytes: usize| [Content::Image { media_type: "image/png".into(), base64: "x".repeat(bytes) }];
+        assert!(!has_room(&held, &image(11)));
+        assert!(has_room(&held, &image(10)));
+        assert!(!has_room(&held, &image(1)) && has_room(&held, &[text("more".into())]));
+        assert_eq!(held.into_inner(), MAX_FILES);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 
 use perstack_core::{CheckpointStatus, RuntimeEvent};
 use perstack_sandbox::{Logic, LogicInput};
@@ -13,6 +14,7 @@ use crate::conversation::{Conversation, Ground};
 use crate::error::RunError;
 use crate::host::SceneHost;
 use crate::job::JobScope;
+use crate::parts;
 use crate::position::{Beginning, Position, started};
 use crate::prepare::PreparedExpert;
 use crate::recorder::Listener;
@@ -72,7 +74,9 @@ async fn perform_here(job: Arc<JobScope>, expert: Arc<LoadedExpert>, position: P
     };
     let ground = Ground { job: job.clone(), expert: expert.clone(), state: state.clone(), rank };
     let conversation = Conversation::new(ground, checkpoint, given)?;
+    let files = AtomicUsize::new(parts::bytes_of_files(&conversation.checkpoint));
     let scene = Arc::new(Scene {
+        files,
         job,
         expert: expert.clone(),
         run_id,

@@ -1,5 +1,6 @@
 //! A run: what it stands on, where it is, and whether an answer comes from the journal.
 
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use perstack_core::{Id, StateChange};
@@ -28,6 +29,8 @@ pub(crate) struct Scene {
     pub(crate) covered: u64,
     /// Whether the logic is another component than the one that the run began with.
     pub(crate) component_changed: bool,
+    /// Bytes of images and files, in base64, that the conversation has.
+    pub(crate) files: AtomicUsize,
     pub(crate) progress: Mutex<Progress>,
 }
 

@@ -36,6 +36,8 @@ const POOL_CORE_INSTANCES: u32 = 16 * MAX_GUESTS;
 const KEEP_RESIDENT: usize = 256 << 10;
 /// Components compiled at the same time; each may take twenty times its size in memory.
 const MAX_COMPILING: usize = 2;
+/// Answers whose files the host reads at the same time; each may have thirty megabytes.
+const MAX_READING: usize = 2;
 /// How long compiling may take. CPython, the largest we know, takes 7 s on one slow core.
 const COMPILE_TIMEOUT: Duration = Duration::from_secs(120);
 
@@ -68,6 +70,8 @@ struct Shared {
     cache: Option<Cache>,
     compiling: Arc<Semaphore>,
     guests: Arc<Semaphore>,
+    /// Held while the host reads files for a model.
+    reading: Semaphore,
     /// Held by a call that may write files, one for each component: two that read, change and write a file at the same
     /// time would each undo what the other did.
     writing: Mutex<HashMap<[u8; 32], Arc<tokio::sync::Mutex<()>>>>,
@@ -95,8 +99,15 @@ impl Sandbox {
             cache: config.cache,
             compiling: Arc::new(Semaphore::new(MAX_COMPILING)),
             guests: Arc::new(Semaphore::new(MAX_GUESTS as usize)),
+            reading: Semaphore::new(MAX_READING),
             writing: Mutex::default(),
         })))
+    }
+
+    /// A turn to read files for a model.
+    pub(crate) async fn reading(&self) -> Option<tokio::sync::SemaphorePermit<'_>> {
+        // It is never closed.
+        self.0.reading.acquire().await.ok()
     }
 
     /// What calls of a component that may write files take turns with.

@@ -217,7 +217,10 @@ impl Skill {
         answer: Result<types::ToolOutput, types::ToolError>,
     ) -> Result<Result<ToolOutput, ToolError>, Ended> {
         match answer {
-            Ok(output) => convert::output(output, &self.limits, &self.directories).await,
+            Ok(output) => {
+                let _turn = self.sandbox.reading().await;
+                convert::output(output, &self.limits, &self.directories).await
+            }
             Err(error) => convert::error(error, &self.limits).map(Err),
         }
     }
