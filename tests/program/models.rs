@@ -70,6 +70,7 @@ fn a_missing_key_and_a_file_that_is_none_are_told() {
         (&["--provider", "google"], "`GOOGLE_GENERATIVE_AI_API_KEY` is not set"),
         (&["--provider", "amazon-bedrock"], "provider `amazon-bedrock` cannot be used yet"),
         (&["--env-path", "none.env"], "`none.env` cannot be read: No such file"),
+        (&["--env-path", "."], "`.` cannot be read: it is not a regular file"),
         (&["--env-path", "bad.env"], "`bad.env` cannot be read: a line is not of the form `NAME=value`"),
     ] {
         let ran = run(&workspace, arguments);

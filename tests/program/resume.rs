@@ -110,6 +110,12 @@ fn logic_goes_on_from_an_earlier_checkpoint() {
     let ran = workspace.run(&arguments);
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     assert_eq!((board(&workspace)[0] == b'X', board(&workspace)[8]), (false, b'X'));
+    // The same in a conversation, which asks what that checkpoint asks.
+    let arguments = ["start", "tic-tac-toe", "--continue-job", &job, "--resume-from", &asked];
+    let ran = workspace.run_with_input(&arguments, "5\n");
+    assert!(ran.stdout.contains("Your move › 5"), "{}", ran.stdout);
+    let now = board(&workspace);
+    assert_eq!((now[4], now[8] == b'X', now[0] == b'X'), (b'X', false, false), "{}", ran.stdout);
     // And on from there, as always.
     let free = board(&workspace).iter().position(|square| *square == b'.').unwrap() + 1;
     let ran = workspace.run(&["run", "tic-tac-toe", &free.to_string(), "--continue", "-i"]);

@@ -128,6 +128,10 @@ fn unusable(path: &Path, reason: impl Display) -> Failure {
 }
 
 fn read(path: &Path) -> io::Result<Vec<u8>> {
+    // Opening a pipe would wait for who writes into it.
+    if !path.metadata()?.is_file() {
+        return Err(io::Error::other("it is not a regular file"));
+    }
     let mut text = Vec::new();
     File::open(path)?.take(MAX_ENV_BYTES + 1).read_to_end(&mut text)?;
     if text.len() as u64 > MAX_ENV_BYTES {

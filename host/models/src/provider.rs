@@ -41,6 +41,16 @@ pub(crate) struct Credential {
     pub(crate) variable: &'static str,
 }
 
+impl Credential {
+    /// The text without the key, should that be repeated in it.
+    pub(crate) fn hidden_in(&self, text: &str) -> String {
+        match &self.key {
+            Some(key) => text.replace(key.as_str(), "[key]"),
+            None => text.to_owned(),
+        }
+    }
+}
+
 impl ProviderModel {
     /// `protocol`: what rig calls the wire.
     pub(crate) fn new(

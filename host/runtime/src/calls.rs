@@ -148,6 +148,10 @@ impl Scene {
                 return Err(RunError::DamagedJournal(format!("entry {entry} answers a call that was not made")));
             };
             self.reapply(&self.skill_state(&call.call.skill_name), &state, entry).await?;
+            if self.is_new(entry) {
+                // There was room when it was recorded; what comes after it has less.
+                parts::has_room(&self.files, &answer.content);
+            }
             call.settle(answer)?;
         }
         Ok(())

@@ -70,12 +70,13 @@ impl Conversation<'_> {
         let stopped = |job: &Id| show(&format!("\n\nstopped · job {job}\n  {}", (self.go_on)(Some(job))));
         let settings = request.settings;
         loop {
+            let asked_in = request.job.clone();
             let running = self.prepared.run(request, Arc::new(Plain::new(&self.questions)));
             let outcome = match running.await {
                 Ok(outcome) => outcome,
                 Err(RunError::AnswerExpected { job, .. }) if self.continuing => {
                     // Opened again: what was said before was shown by another process.
-                    let Some(Waiting { job, call, said }) = Waiting::find(&self.workspace, &job)? else {
+                    let Some(Waiting { job, call, said }) = Waiting::find(&self.workspace, &job, &asked_in)? else {
                         return Ok(Exit::Done);
                     };
                     show(&said);
@@ -83,7 +84,12 @@ impl Conversation<'_> {
                         stopped(&job);
                         return Ok(Exit::Done);
                     };
-                    let (input, job) = (Input::Answer(answer), JobChoice::Existing(job));
+                    // From a checkpoint that was named, the answer goes on from there too.
+                    let job = match asked_in {
+                        JobChoice::From { .. } => asked_in,
+                        _ => JobChoice::Existing(job),
+                    };
+                    let input = Input::Answer(answer);
                     request = Request { expert_key: expert_key.clone(), input, job, settings };
                     continue;
                 }
@@ -175,12 +181,15 @@ struct Waiting {
 }
 
 impl Waiting {
-    fn find(workspace: &Workspace, job: &str) -> Result<Option<Self>, Failure> {
+    fn find(workspace: &Workspace, job: &str, choice: &JobChoice) -> Result<Option<Self>, Failure> {
         let failed = |error: &dyn std::fmt::Display| Failure::new(Exit::NotStarted, error, None);
         let id: Id = job.parse().map_err(|error| failed(&error))?;
         let store = workspace.open_job(&id).map_err(|error| failed(&error))?;
-        let latest = store.job().map_err(|error| failed(&error))?.and_then(|job| job.latest_checkpoint_id);
-        let checkpoint = latest.map(|latest| store.checkpoint(&latest)).transpose().map_err(|error| failed(&error))?;
+        let place = match choice {
+            JobChoice::From { checkpoint, .. } => Some(checkpoint.clone()),
+            _ => store.job().map_err(|error| failed(&error))?.and_then(|job| job.latest_checkpoint_id),
+        };
+        let checkpoint = place.map(|place| store.checkpoint(&place)).transpose().map_err(|error| failed(&error))?;
         let Some(checkpoint) = checkpoint else { return Ok(None) };
         let said = checkpoint.messages.iter().rev().find_map(|message| match message {
             Message::ExpertMessage { contents, .. } => Some(contents),

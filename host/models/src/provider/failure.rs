@@ -27,7 +27,7 @@ const PASSING: &[&str] =
     &["overloaded", "rate_limit", "unavailable", "server_error", "api_error", "internal", "timeout"];
 
 pub(crate) fn failure(error: &ProviderError, credential: &Credential) -> ModelError {
-    let Some(response) = error.provider_response() else { return unanswered(error) };
+    let Some(response) = error.provider_response() else { return unanswered(error, credential) };
     let said = said(&response.body, credential);
     let status = response.status.map(|status| status.as_u16()).filter(|status| *status >= 400);
     let message = match status {
@@ -53,7 +53,8 @@ pub(crate) fn failure(error: &ProviderError, credential: &Credential) -> ModelEr
 }
 
 /// There was no answer that says what went wrong.
-fn unanswered(error: &ProviderError) -> ModelError {
+fn unanswered(error: &ProviderError, credential: &Credential) -> ModelError {
+    let one_line = |text: &str| one_line(&credential.hidden_in(text));
     match error {
         ProviderError::Truncated => transient("the reply was cut off before it was complete".to_owned(), None),
         ProviderError::Http(error) => match &**error {
@@ -97,10 +98,7 @@ fn whole(milliseconds: f64) -> u64 {
 
 /// What a body says: its `message`, wherever that is; without the key, should it be repeated there.
 fn said(body: &str, credential: &Credential) -> String {
-    let body = &match &credential.key {
-        Some(key) => body.replace(key.as_str(), "[key]"),
-        None => body.to_owned(),
-    };
+    let body = &credential.hidden_in(body);
     let json: Value = serde_json::from_str(body).unwrap_or_default();
     let json = json.as_array().and_then(|items| items.first()).unwrap_or(&json);
     let message = json.pointer("/error/message").or_else(|| json.get("message")).or_else(|| json.get("error"));

@@ -24,17 +24,19 @@ pub(crate) async fn read(
         }
     }
     let response = stream.finish().await.map_err(|error| failure(&error, credential))?;
-    generation(&response)
+    generation(&response, credential)
 }
 
-fn generation(response: &CompletionResponse) -> Result<Generation, ModelError> {
+fn generation(response: &CompletionResponse, credential: &Credential) -> Result<Generation, ModelError> {
     let blocks = response.choice.iter().enumerate();
     let parts: Vec<GeneratedPart> =
         blocks.filter_map(|(place, block)| part(block, &response.choice[place + 1..])).collect();
     let finish = response.finish_reason();
     let answers = response.choice.iter().any(AssistantContent::is_answer);
     if !answers && let Some(reason) = response.error.as_ref() {
-        return Err(ModelError::Fatal { message: format!("the model does not answer: {reason}") });
+        return Err(ModelError::Fatal {
+            message: format!("the model does not answer: {}", credential.hidden_in(reason)),
+        });
     }
     if !answers && let Some(reason @ (FinishReason::Length | FinishReason::ContentFilter)) = &finish {
         return Err(ModelError::Fatal { message: reason.no_answer_message() });
