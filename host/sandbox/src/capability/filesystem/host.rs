@@ -12,7 +12,7 @@ use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, FsError, FsResult, Read
 use wasmtime_wasi::runtime::spawn_blocking;
 
 use super::fence::{Fence, HIDDEN, Identity, LastLink, is_spelling_of_hidden};
-use super::listing::{self, MAX_LISTED_BYTES};
+use super::listing::{self, Listing, MAX_LISTED_BYTES};
 use super::opening::Opening;
 use super::view::{FilesView, from_errno};
 
@@ -219,15 +219,12 @@ impl types::HostDescriptor for FilesView<'_> {
     async fn read_directory(&mut self, directory: Resource<Descriptor>) -> FsResult<Resource<ReaddirIterator>> {
         let listed = self.dir(&directory)?.dir;
         let is_root = self.grants.fence.is_root(Identity::of(&listed).map_err(from_errno)?);
-        let left = MAX_LISTED_BYTES.saturating_sub(self.listed.values().sum());
+        let left = MAX_LISTED_BYTES.saturating_sub(self.listings.values().map(|listing| listing.bytes).sum());
         let measured = listed.clone();
-        let size = spawn_blocking(move || listing::size(&measured, left)).await.map_err(from_errno)?;
-        let size = size.ok_or(types::ErrorCode::InsufficientMemory)?;
+        let bytes = spawn_blocking(move || listing::size(&measured, left)).await.map_err(from_errno)?;
+        let bytes = bytes.ok_or(types::ErrorCode::InsufficientMemory)?;
         let listing = self.wasi.read_directory(directory).await?;
-        self.listed.insert(listing.rep(), size);
-        if is_root {
-            self.root_listings.insert(listing.rep(), listed);
-        }
+        self.listings.insert(listing.rep(), Listing { bytes, root: is_root.then_some(listed) });
         Ok(listing)
     }
 
@@ -330,7 +327,7 @@ impl types::HostDirectoryEntryStream for FilesView<'_> {
         &mut self,
         listing: Resource<ReaddirIterator>,
     ) -> FsResult<Option<types::DirectoryEntry>> {
-        let root = self.root_listings.get(&listing.rep()).cloned();
+        let root = self.listings.get(&listing.rep()).and_then(|listing| listing.root.clone());
         loop {
             let entry = self.wasi.read_directory_entry(Resource::new_borrow(listing.rep())).await?;
             let Some((root, entry)) = root.as_ref().zip(entry.as_ref()) else { return Ok(entry) };
@@ -341,8 +338,7 @@ impl types::HostDirectoryEntryStream for FilesView<'_> {
     }
 
     fn drop(&mut self, listing: Resource<ReaddirIterator>) -> wasmtime::Result<()> {
-        self.root_listings.remove(&listing.rep());
-        self.listed.remove(&listing.rep());
+        self.listings.remove(&listing.rep());
         types::HostDirectoryEntryStream::drop(&mut self.wasi, listing)
     }
 }

@@ -1,9 +1,18 @@
 //! How much a listing takes: wasmtime reads all of a directory at once, and keeps it while the listing is open.
 
 use std::fs::File;
+use std::sync::Arc;
 
 use rustix::fs::{Dir, Mode, OFlags};
 use rustix::io::Errno;
+
+/// One that is open.
+pub(super) struct Listing {
+    /// Bytes that it takes.
+    pub(super) bytes: usize,
+    /// The directory, if it is a workspace's root: what is hidden there is left out.
+    pub(super) root: Option<Arc<File>>,
+}
 
 /// Bytes of all listings that a guest has open: fifty thousand entries with long names.
 pub(super) const MAX_LISTED_BYTES: usize = 16 << 20;

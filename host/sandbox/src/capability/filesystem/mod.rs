@@ -16,7 +16,6 @@ mod opening;
 mod view;
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -28,6 +27,7 @@ use wasmtime_wasi::filesystem::Dir;
 use wasmtime_wasi::{FsPerms, OpenMode};
 
 use self::fence::{Fence, Identity, JOBS_FOLDER};
+use self::listing::Listing;
 use crate::error::LoadError;
 
 pub(crate) use self::contents::ContentsError;
@@ -55,15 +55,13 @@ pub(crate) struct OpenGrants {
 #[derive(Default)]
 pub(crate) struct GuestFiles {
     grants: OpenGrants,
-    /// Open listings of a workspace's root, by their handles: `perstack` is left out of them.
-    root_listings: HashMap<u32, Arc<File>>,
-    /// Bytes that each open listing takes.
-    listed: HashMap<u32, usize>,
+    /// Open listings, by their handles.
+    listings: HashMap<u32, Listing>,
 }
 
 impl GuestFiles {
     pub(crate) fn new(grants: OpenGrants) -> Self {
-        Self { grants, root_listings: HashMap::new(), listed: HashMap::new() }
+        Self { grants, listings: HashMap::new() }
     }
 }
 

@@ -1,9 +1,7 @@
 //! A guest's files, and ways to do something to them.
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::io;
-use std::sync::Arc;
 
 use rustix::io::Errno;
 use wasmtime::component::{HasData, Linker, Resource};
@@ -14,6 +12,7 @@ use wasmtime_wasi::runtime::spawn_blocking;
 use wasmtime_wasi::{FsPerms, OpenMode};
 
 use super::fence::{Fence, Found, LastLink, Place};
+use super::listing::Listing;
 use super::{GuestFiles, OpenGrants};
 
 /// A store that has a guest's files.
@@ -25,13 +24,12 @@ pub(crate) trait HasFiles: WasiFilesystemView + 'static {
 pub(crate) struct FilesView<'a> {
     pub(super) wasi: WasiFilesystemCtxView<'a>,
     pub(super) grants: &'a OpenGrants,
-    pub(super) root_listings: &'a mut HashMap<u32, Arc<File>>,
-    pub(super) listed: &'a mut HashMap<u32, usize>,
+    pub(super) listings: &'a mut HashMap<u32, Listing>,
 }
 
 impl<'a> FilesView<'a> {
     pub(crate) fn new(files: &'a mut GuestFiles, wasi: WasiFilesystemCtxView<'a>) -> Self {
-        Self { wasi, grants: &files.grants, root_listings: &mut files.root_listings, listed: &mut files.listed }
+        Self { wasi, grants: &files.grants, listings: &mut files.listings }
     }
 }
 
