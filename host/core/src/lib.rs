@@ -1,5 +1,5 @@
 //! The words of Perstack, without I/O: what an Expert, a skill, a tool, a message, an event and a checkpoint are, and
-//! how `perstack.toml` is read.
+//! how `perstack.toml` and the host policy are read.
 //!
 //! Every other crate depends on this one; this one depends on none of them. The traits at which the crates meet are
 //! here too: [`ToolSet`] for skills of every kind, [`Model`] for language models, [`StateSource`] for what skills
@@ -18,11 +18,13 @@ mod state;
 mod tool;
 mod usage;
 
+pub use config::policy;
+
 pub use checkpoint::{Checkpoint, CheckpointStatus, DelegateTo, DelegatedBy, ErrorInfo, ExpertInfo, Metadata, Step};
 pub use event::{Event, EventBody, InteractiveAnswer, RunEvent, RuntimeEvent, ServerInfo};
 pub use id::{Id, InvalidId};
 pub use job::{Job, JobStatus, RunInput, RunSetting};
-pub use limits::Limits;
+pub use limits::{ByPolicy, Limits};
 pub use message::{Message, Part};
 pub use model::{Deltas, GeneratedPart, Generation, Model, ModelError, Prompt, StopReason};
 pub use state::{

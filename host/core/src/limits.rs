@@ -12,6 +12,17 @@ pub struct Limits {
     pub timeout: Duration,
     /// Bytes of a result, and, separately, of what is captured from stdout and stderr.
     pub output: u64,
+    /// Which of them are the operator's, because the project's are higher.
+    pub by_policy: ByPolicy,
+}
+
+/// Which limits are those of the host policy.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each is named as the limit is")]
+pub struct ByPolicy {
+    pub memory: bool,
+    pub timeout: bool,
+    pub output: bool,
 }
 
 impl Limits {
@@ -27,6 +38,11 @@ impl Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { memory: Self::DEFAULT_MEMORY, timeout: Self::DEFAULT_TIMEOUT, output: Self::DEFAULT_OUTPUT }
+        Self {
+            memory: Self::DEFAULT_MEMORY,
+            timeout: Self::DEFAULT_TIMEOUT,
+            output: Self::DEFAULT_OUTPUT,
+            by_policy: ByPolicy::default(),
+        }
     }
 }

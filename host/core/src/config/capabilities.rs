@@ -127,7 +127,7 @@ pub(super) fn read_limits(field: &Field<'_>) -> Result<Limits, ConfigError> {
     Ok(limits)
 }
 
-fn read_size(field: &Field<'_>, range: RangeInclusive<ByteSize>) -> Result<ByteSize, ConfigError> {
+pub(super) fn read_size(field: &Field<'_>, range: RangeInclusive<ByteSize>) -> Result<ByteSize, ConfigError> {
     let size = if field.is_integer() {
         ByteSize::from_bytes(field.integer(0..=u64::MAX, "a size")?)
     } else {

@@ -165,6 +165,11 @@ impl<'a> Field<'a> {
         &self.name
     }
 
+    /// Its line, from 1.
+    pub(super) fn line(&self) -> usize {
+        self.document.line(self.key_span.start)
+    }
+
     /// An error about the value.
     pub fn invalid(&self, problem: impl fmt::Display) -> ConfigError {
         ConfigError::new(format!("{}: {problem}", self.subject("in")), self.value.span())

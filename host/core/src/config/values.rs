@@ -305,7 +305,7 @@ impl FromStr for GrantPath {
     }
 }
 
-fn check_path(text: &str) -> Result<(), ValueError> {
+pub(super) fn check_path(text: &str) -> Result<(), ValueError> {
     if text.is_empty() {
         return Err(ValueError::new("the path is empty"));
     }
