@@ -13,7 +13,8 @@ const EDGES: &[(&str, &[&str])] = &[
     ("perstack-sandbox", &["perstack-core"]),
     ("perstack-store", &["perstack-core"]),
     ("perstack-runtime", &["perstack-core", "perstack-models", "perstack-sandbox", "perstack-store"]),
-    ("perstack", &["perstack-core", "perstack-runtime", "perstack-guest-build"]),
+    ("perstack-hardening", &[]),
+    ("perstack", &["perstack-core", "perstack-runtime", "perstack-hardening", "perstack-guest-build"]),
     ("perstack-guest-macros", &[]),
     ("perstack-guest", &["perstack-guest-macros"]),
     ("perstack-guest-build", &[]),
@@ -33,6 +34,8 @@ const HEAVY: &[(&str, &str)] = &[
     ("wasmtime-wasi", "perstack-sandbox"),
     ("wit-component", "perstack-sandbox"),
     ("wit-parser", "perstack-sandbox"),
+    ("landlock", "perstack-hardening"),
+    ("seccompiler", "perstack-hardening"),
 ];
 
 #[test]
