@@ -99,7 +99,7 @@ impl Row {
 /// From the file to the list of tools, with an engine that was started before.
 async fn load(folder: &Path) -> (Skill, Duration) {
     let cache = Cache::open(&folder.join("cache"), &folder.join("key")).unwrap();
-    let sandbox = Sandbox::new(SandboxConfig { cache: Some(cache) }).unwrap();
+    let sandbox = Sandbox::new(SandboxConfig { cache: Some(cache), ..SandboxConfig::default() }).unwrap();
     let started = Instant::now();
     let component = ComponentBytes::read(Path::new(perstack_test_artifacts::GUESTS)).unwrap();
     let skill = Skill::load(&sandbox, "cases", &component, Grants::default(), Limits::default()).await.unwrap();

@@ -24,6 +24,8 @@ use crate::component::{ComponentBytes, MAX_COMPONENT_BYTES};
 const MAX_CACHE_BYTES: u64 = 4 << 30;
 /// One file: machine code has up to eight times the size of its component.
 const MAX_FILE_BYTES: u64 = 8 * MAX_COMPONENT_BYTES;
+/// Of compiled components, as wasmtime calls them.
+const EXTENSION: &str = ".cwasm";
 const KEY_BYTES: usize = 32;
 const MAC_BYTES: usize = 32;
 
@@ -31,6 +33,17 @@ const MAC_BYTES: usize = 32;
 pub struct Cache {
     folder: PathBuf,
     key: [u8; KEY_BYTES],
+}
+
+/// What a cache holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CacheContents {
+    /// Compiled components.
+    pub components: usize,
+    /// Bytes of all of them.
+    pub bytes: u64,
+    /// How many the engine can use, if they are genuine: others are of another version, machine or kind of engine.
+    pub fitting: usize,
 }
 
 /// Why the cache cannot be used. Components are then compiled each time.
@@ -82,11 +95,26 @@ impl Cache {
         self.prune()
     }
 
+    /// Counts what is there.
+    pub(crate) fn contents(&self, engine: &Engine) -> io::Result<CacheContents> {
+        let fitting = suffix(engine);
+        let mut contents = CacheContents::default();
+        for entry in fs::read_dir(&self.folder)? {
+            let entry = entry?;
+            let name = entry.file_name();
+            let Some(name) = name.to_str().filter(|name| name.ends_with(EXTENSION)) else { continue };
+            contents.components += 1;
+            contents.bytes = contents.bytes.saturating_add(entry.metadata()?.len());
+            contents.fitting += usize::from(name.ends_with(&fitting));
+        }
+        Ok(contents)
+    }
+
     /// The engine's settings, the host's processor among them, are part of the name: another engine's code is not even
     /// found. They are part of the authentication code too, so that a renamed file does not pass.
     fn path(&self, engine: &Engine, component: &ComponentBytes) -> PathBuf {
         let digest: String = component.digest().iter().map(|byte| format!("{byte:02x}")).collect();
-        self.folder.join(format!("{digest}-{:016x}.cwasm", engine_hash(engine)))
+        self.folder.join(digest + &suffix(engine))
     }
 
     fn mac(&self, engine: &Engine, component: &ComponentBytes, code: &[u8]) -> Hmac<Sha256> {
@@ -118,6 +146,11 @@ impl Cache {
         }
         Ok(())
     }
+}
+
+/// What the name of a file ends with that an engine made.
+fn suffix(engine: &Engine) -> String {
+    format!("-{:016x}{EXTENSION}", engine_hash(engine))
 }
 
 fn engine_hash(engine: &Engine) -> u64 {

@@ -6,12 +6,13 @@ use std::thread;
 use std::time::Duration;
 
 use perstack_core::Limits;
+use perstack_core::policy::EngineKind;
 use tokio::sync::Semaphore;
 use wasmtime::component::{Component, HasSelf, InstancePre, Linker};
 use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, Store};
 
 use crate::bindings::{expert, skill};
-use crate::cache::Cache;
+use crate::cache::{Cache, CacheContents};
 use crate::capability::add_files_to_linker;
 use crate::component::{Calls, ComponentBytes, World, check};
 use crate::error::{LoadError, printable};
@@ -49,6 +50,8 @@ const DOCUMENTATION_TIMEOUT: Duration = Duration::from_secs(10);
 pub struct SandboxConfig {
     /// Where compiled components are kept; nowhere by default.
     pub cache: Option<Cache>,
+    /// How components are run.
+    pub engine: EngineKind,
 }
 
 /// Loads components and holds what their calls share. Cheap to clone.
@@ -83,7 +86,7 @@ impl Sandbox {
     /// # Errors
     /// [`LoadError::Engine`]: the host does not allow what the engine needs, executable memory for example.
     pub fn new(config: SandboxConfig) -> Result<Self, LoadError> {
-        let engine = Engine::new(&engine_config()).map_err(engine_error)?;
+        let engine = engine_config(config.engine).and_then(|config| Engine::new(&config)).map_err(engine_error)?;
         keep_time(&engine).map_err(|error| LoadError::Engine(error.to_string()))?;
         let mut skills = Linker::new(&engine);
         wasmtime_wasi::p2::add_to_linker_async(&mut skills).map_err(engine_error)?;
@@ -102,6 +105,14 @@ impl Sandbox {
             reading: Semaphore::new(MAX_READING),
             writing: Mutex::default(),
         })))
+    }
+
+    /// What the cache holds, where there is one.
+    ///
+    /// # Errors
+    /// Its folder cannot be read.
+    pub fn cached(&self) -> std::io::Result<Option<CacheContents>> {
+        self.0.cache.as_ref().map(|cache| cache.contents(&self.0.engine)).transpose()
     }
 
     /// A turn to read files for a model.
@@ -203,7 +214,15 @@ async fn read_documentation(sections: Vec<Vec<u8>>) -> Result<Documentation, Loa
     Err(LoadError::Damaged { reason: printable(&reason) })
 }
 
-fn engine_config() -> Config {
+/// The interpreter's instructions, for pointers as this host has them.
+const INTERPRETER: &str = match (cfg!(target_pointer_width = "64"), cfg!(target_endian = "little")) {
+    (true, true) => "pulley64",
+    (true, false) => "pulley64be",
+    (false, true) => "pulley32",
+    (false, false) => "pulley32be",
+};
+
+fn engine_config(kind: EngineKind) -> wasmtime::Result<Config> {
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(MAX_GUESTS)
         .total_stacks(MAX_GUESTS)
@@ -229,7 +248,11 @@ fn engine_config() -> Config {
         .concurrency_support(false)
         .cranelift_opt_level(OptLevel::Speed)
         .wasm_memory64(false);
-    config
+    if kind == EngineKind::Interpreter {
+        // It checks every access itself: neither signals nor guard pages are of use to it, and none are asked for.
+        config.target(INTERPRETER)?;
+    }
+    Ok(config)
 }
 
 /// Moves the engine's time forward for as long as the engine lives.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use perstack_core::Limits;
 use perstack_core::config::ByteSize;
 
 use crate::typed::LeftOut;
@@ -87,6 +88,8 @@ pub enum Ended {
     Timeout(Duration),
     #[error("its answer is larger than its output limit of {}", ByteSize::from_bytes(*.0))]
     Output(u64),
+    #[error("{0}, which the host policy sets")]
+    ByPolicy(Box<Self>),
     #[error("it passed more than {} to the host at once", ByteSize::from_bytes(*.0))]
     HostCall(u64),
     #[error("it crashed: {0}")]
@@ -95,6 +98,19 @@ pub enum Ended {
     BadAnswer(String),
     #[error("the host failed: {0}")]
     Host(String),
+}
+
+impl Ended {
+    /// Says so where the limit that was hit is the operator's.
+    pub(crate) fn under(self, limits: &Limits) -> Self {
+        let by_policy = match &self {
+            Self::Memory(_) => limits.by_policy.memory,
+            Self::Timeout(_) => limits.by_policy.timeout,
+            Self::Output(_) => limits.by_policy.output,
+            _ => false,
+        };
+        if by_policy { Self::ByPolicy(Box::new(self)) } else { self }
+    }
 }
 
 /// Characters of a message of wasmtime's, or of a guest's last words, that are told.

@@ -1,6 +1,6 @@
 //! Runs WASI components, each with exactly what it was granted. The only crate that knows wasmtime.
 //!
-//! - [`Sandbox`] holds the engine. It loads components, checks what they import, compiles them or takes them from the
+//! - [`Sandbox`] holds the engine: machine code, or an interpreter for hosts that allow no executable memory. It loads components, checks what they import, compiles them or takes them from the
 //!   cache, and links them once.
 //! - [`Skill`] is a linked skill: a component of our world, or of any other, whose exported functions are its tools.
 //!   Each call of a tool runs in a fresh instance with its [`Grants`] and [`Limits`].
@@ -26,7 +26,7 @@ mod pack;
 mod skill;
 mod typed;
 
-pub use cache::{Cache, CacheError};
+pub use cache::{Cache, CacheContents, CacheError};
 pub use capability::{DirectoryGrant, Grants, GuestClock};
 pub use component::{ComponentBytes, MAX_COMPONENT_BYTES};
 pub use engine::{Sandbox, SandboxConfig};

@@ -88,7 +88,7 @@ impl Logic {
             let size = answer.as_ref().map_or_else(String::len, String::len);
             convert::within_output(size, &self.limits).map(|()| answer)
         });
-        (answer, guest.stdout.text() + &guest.stderr.text())
+        (answer.map_err(|ended| ended.under(&self.limits)), guest.stdout.text() + &guest.stderr.text())
     }
 }
 

@@ -198,8 +198,9 @@ impl ToolSet for Skill {
                 (answer.is_ok(), answer.and_then(|value| call.answer(value.as_ref(), &self.limits)), data)
             }
         };
-        let result =
-            answer.unwrap_or_else(|ended| Err(ToolError::Ended(format!("`{}` was ended: {ended}", self.name))));
+        let result = answer
+            .map_err(|ended| ended.under(&self.limits))
+            .unwrap_or_else(|ended| Err(ToolError::Ended(format!("`{}` was ended: {ended}", self.name))));
         let (changes, open) = data.state.finish();
         CallOutcome {
             result,

@@ -17,13 +17,15 @@ pub(crate) const SHORT: Duration = Duration::from_secs(1);
 /// A limit that no test reaches: guests that wait for each other have that long to meet.
 pub(crate) const LONG: Duration = Duration::from_secs(600);
 
-/// One engine for all tests, with a cache that outlives them: compiling is not what they test.
+/// One engine for all tests, with a cache that outlives them: compiling is not what they test. All of them hold for the
+/// interpreter too: `PERSTACK_TEST_ENGINE=interpreter`.
 pub(crate) fn sandbox() -> Sandbox {
     static SANDBOX: OnceLock<Sandbox> = OnceLock::new();
     let start = || {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
         let cache = Cache::open(&folder.join("sandbox-cache"), &folder.join("sandbox-key")).unwrap();
-        Sandbox::new(SandboxConfig { cache: Some(cache) }).unwrap()
+        let engine = std::env::var("PERSTACK_TEST_ENGINE").map(|name| name.parse().unwrap()).unwrap_or_default();
+        Sandbox::new(SandboxConfig { cache: Some(cache), engine }).unwrap()
     };
     SANDBOX.get_or_init(start).clone()
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use perstack_core::config::Access;
+use perstack_core::policy::Policy;
 use perstack_core::{Limits, Observation};
 use serde_json::json;
 use tokio::sync::Barrier;
@@ -167,4 +168,19 @@ pub(crate) async fn sandbox_many_handles() {
     let reason = ended(call(&skill, "sandbox_many_handles", json!({ "path": "in/file" })).await);
     assert_eq!(reason, "`cases` was ended: it ran into its limit of 1024 handles");
     still_works(&skill).await;
+}
+
+/// A limit that the operator has lowered says so: there is nothing that the project's author could raise.
+#[tokio::test]
+async fn limits_of_the_host_policy_are_named() {
+    for (ceiling, tool, arguments, limit) in [
+        ("timeout = '1s'", "sandbox_spin", json!({}), "time limit of 1 s"),
+        ("memory = '16MiB'", "sandbox_memory_bomb", json!({ "careful": false }), "limit of 16MiB memory"),
+        ("output = '100B'", "sandbox_echo", json!({ "text": "x".repeat(101) }), "output limit of 100B"),
+    ] {
+        let policy = Policy::parse(&format!("[ceilings]\n{ceiling}\n")).unwrap();
+        let skill = limited(policy.ceilings.cap(Limits::default())).await;
+        let reason = ended(call(&skill, tool, arguments).await);
+        assert!(reason.ends_with(&format!("{limit}, which the host policy sets")), "{reason}");
+    }
 }

@@ -7,6 +7,7 @@ mod base;
 mod cache;
 mod files;
 mod harness;
+mod interpreter;
 mod limits;
 mod load;
 mod logic;
