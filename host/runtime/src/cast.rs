@@ -19,7 +19,7 @@ use crate::project::Project;
 use crate::toolbox::{Selection, Toolbox};
 
 /// The skill that every Expert has that a model drives.
-const BASE: &str = "@perstack/base";
+pub(crate) const BASE: &str = "@perstack/base";
 
 type Slot = Arc<OnceCell<Arc<LoadedExpert>>>;
 
@@ -151,7 +151,8 @@ impl Cast {
     async fn load_logic(&self, expert: &Expert, config: &LogicConfig) -> Result<Mind, RunError> {
         let failed = |error| RunError::Logic { expert: expert.key.clone(), error: Box::new(error) };
         let component = self.project.component(config.component.as_str()).map_err(failed)?;
-        let logic = Logic::load(&self.runtime.sandbox, &component, config.limits).await.map_err(failed)?;
+        let logic =
+            Logic::load(&self.runtime.sandbox, &component, self.runtime.capped(config.limits)).await.map_err(failed)?;
         let digest = component.digest().iter().map(|byte| format!("{byte:02x}")).collect();
         Ok(Mind::Logic { logic, digest })
     }
@@ -189,6 +190,7 @@ impl Cast {
         grants: Grants,
         limits: Limits,
     ) -> Result<Arc<Skill>, RunError> {
+        let limits = self.runtime.capped(limits);
         let loaded = Skill::load(&self.runtime.sandbox, name, component, grants, limits).await;
         loaded.map(Arc::new).map_err(|error| skill_error(expert, name, error))
     }
@@ -257,7 +259,7 @@ fn is_newer(version: &str) -> bool {
 
 /// Whether a declared MCP server is the base skill of whatever version: that is ours. A pinned version is the package
 /// itself.
-fn is_base(skill: &McpStdioSkill) -> bool {
+pub(crate) fn is_base(skill: &McpStdioSkill) -> bool {
     skill.package_name.as_deref() == Some(BASE)
 }
 

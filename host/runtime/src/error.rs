@@ -5,6 +5,8 @@ use perstack_models::ConnectError;
 use perstack_sandbox::LoadError;
 use perstack_store::StoreError;
 
+use crate::policy::Refusal;
+
 /// Why a project could not be read.
 #[derive(Debug, thiserror::Error)]
 #[expect(missing_docs, reason = "each variant's text says what it is")]
@@ -49,6 +51,8 @@ pub enum RunError {
     RuntimeTooOld { expert: String, version: String },
     #[error("`providerTools` and `providerSkills` of Expert `{expert}` cannot be used yet")]
     ProviderTools { expert: String },
+    #[error("{0}")]
+    Refused(Box<Refusal>),
     #[error("skill `{skill}` of Expert `{expert}`: {reason}")]
     Unsupported { expert: String, skill: String, reason: String },
     #[error("skill `{skill}` of Expert `{expert}`: {error}")]
@@ -113,6 +117,7 @@ impl RunError {
             Self::OtherRuntime { .. } => "remove `runtime` from perstack.toml".to_owned(),
             Self::RuntimeTooOld { .. } => "lower `minRuntimeVersion`, or take a newer perstack".to_owned(),
             Self::ProviderTools { .. } => "remove them from perstack.toml".to_owned(),
+            Self::Refused(refusal) => refusal.hint(),
             Self::Unsupported { .. } => "remove the skill or the setting from perstack.toml".to_owned(),
             Self::Skill { error, .. } | Self::Logic { error, .. } | Self::Sandbox(error) => return error.hint(),
             Self::MissingVariable { name, .. } => format!("set it: `export {name}=…`, or remove it from `env`"),

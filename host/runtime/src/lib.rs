@@ -26,10 +26,13 @@
 //! # tokio::runtime::Runtime::new().unwrap().block_on(example(folder.path())).unwrap();
 //! ```
 //!
+//! What a host's operator allows is a [`HostPolicy`]: no project is prepared that asks for more.
+//!
 //! An Expert's own logic is a component that asks the host for everything. What it is answered goes into a journal
 //! (`journal.rs`) before it sees it; a run that was killed starts from the top with the recorded answers (`host.rs`).
 //! What the journal means for the conversation, the checkpoints and the events is in `conversation.rs`.
 
+mod admission;
 mod agent;
 mod announce;
 mod calls;
@@ -45,6 +48,7 @@ mod journal;
 mod logic_model;
 mod own_state;
 mod parts;
+mod policy;
 mod position;
 mod prepare;
 mod project;
@@ -59,8 +63,9 @@ mod toolbox;
 
 pub use error::{ProjectError, RunError};
 pub use perstack_models::{ConnectError, Environment, ScriptError, ScriptedModel, connect};
-pub use perstack_sandbox::{Cache, CacheError, ComponentBytes, PackError, pack};
+pub use perstack_sandbox::{Cache, CacheContents, CacheError, ComponentBytes, PackError, pack};
 pub use perstack_store::{EventEntry, JobHistory, StoreError, Workspace};
+pub use policy::{HostPolicy, PolicyError, Refusal};
 pub use prepare::{PreparedExpert, Runtime, RuntimeConfig};
 pub use project::{BundledFile, Project};
 pub use recorder::Listener;

@@ -5,13 +5,15 @@ use std::sync::Arc;
 use perstack_core::config::{
     Capabilities, DEFAULT_MAX_RETRIES, DEFAULT_MAX_STEPS, DEFAULT_MODEL, DEFAULT_TIMEOUT, RuntimeName, SkillKind,
 };
-use perstack_core::{Model, ToolSet};
+use perstack_core::{Limits, Model, ToolSet};
 use perstack_models::{ConnectError, Environment};
-use perstack_sandbox::{Cache, ComponentBytes, Sandbox, SandboxConfig};
+use perstack_sandbox::{Cache, CacheContents, ComponentBytes, Sandbox, SandboxConfig};
 use perstack_store::Workspace;
 
+use crate::admission::Admission;
 use crate::cast::{Cast, LoadedExpert, Mind};
 use crate::error::RunError;
+use crate::policy::HostPolicy;
 use crate::project::Project;
 use crate::recorder::Listener;
 use crate::request::{Outcome, Prepared, Request, SkillSummary};
@@ -26,6 +28,8 @@ pub struct RuntimeConfig {
     pub base: Option<&'static [u8]>,
     /// The model that drives Experts without logic of their own, or why there is none.
     pub model: Option<Result<Arc<dyn Model>, ConnectError>>,
+    /// What the host's operator allows; everything by default.
+    pub policy: Option<HostPolicy>,
     /// Variables that skills may be granted. None of the process's own by default.
     pub environment: Environment,
 }
@@ -37,6 +41,7 @@ pub struct Runtime {
     pub(crate) base: Option<ComponentBytes>,
     pub(crate) model: Option<Result<Arc<dyn Model>, ConnectError>>,
     pub(crate) environment: Arc<Environment>,
+    pub(crate) policy: Option<Arc<HostPolicy>>,
 }
 
 impl Runtime {
@@ -53,9 +58,29 @@ impl Runtime {
     /// [`RunError::Sandbox`]: the host does not allow what it needs.
     pub fn new(config: RuntimeConfig) -> Result<Self, RunError> {
         let failed = |error| RunError::Sandbox(Box::new(error));
-        let sandbox = Sandbox::new(SandboxConfig { cache: config.cache }).map_err(failed)?;
+        let engine = config.policy.as_ref().map(|host| host.policy().engine()).unwrap_or_default();
+        let sandbox = Sandbox::new(SandboxConfig { cache: config.cache, engine }).map_err(failed)?;
         let base = config.base.map(ComponentBytes::new).transpose().map_err(failed)?;
-        Ok(Self { sandbox, base, model: config.model, environment: Arc::new(config.environment) })
+        Ok(Self {
+            sandbox,
+            base,
+            model: config.model,
+            environment: Arc::new(config.environment),
+            policy: config.policy.map(Arc::new),
+        })
+    }
+
+    /// What the cache of compiled components holds, where there is one.
+    ///
+    /// # Errors
+    /// Its folder cannot be read.
+    pub fn cached(&self) -> std::io::Result<Option<CacheContents>> {
+        self.sandbox.cached()
+    }
+
+    /// A call's limits, with the operator's where they are lower.
+    pub(crate) fn capped(&self, limits: Limits) -> Limits {
+        self.policy.as_ref().map_or(limits, |host| host.policy().ceilings.cap(limits))
     }
 
     /// Prepares an Expert and runs it once.
@@ -84,6 +109,10 @@ impl Runtime {
         workspace: &Workspace,
         expert_key: &str,
     ) -> Result<PreparedExpert, RunError> {
+        if let Some(host) = &self.policy {
+            let admission = Admission::new(host, workspace.root(), self.base.is_some());
+            admission.check(project.config()).map_err(|refusal| RunError::Refused(Box::new(refusal)))?;
+        }
         if let Some(runtime) = project.config().runtime.filter(|runtime| *runtime != RuntimeName::Local) {
             return Err(RunError::OtherRuntime { name: runtime.to_string() });
         }
