@@ -18,11 +18,21 @@ use crate::model::ProviderChoice;
                   perstack run tic-tac-toe \"Let's play!\"      the same, as one JSON event a line"
 )]
 pub(crate) struct Args {
+    #[command(flatten)]
+    pub(crate) global: GlobalArgs,
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+}
+
+/// What every command takes.
+#[derive(Debug, Arguments)]
+pub(crate) struct GlobalArgs {
     /// Path of perstack.toml; by default it is looked for in this folder and upward.
     #[arg(long, value_name = "PATH", global = true)]
     pub(crate) config: Option<PathBuf>,
-    #[command(subcommand)]
-    pub(crate) command: Option<Command>,
+    /// What this machine's operator allows; else the file that `PERSTACK_POLICY` names, or /etc/perstack/policy.toml.
+    #[arg(long, value_name = "FILE", global = true)]
+    pub(crate) policy: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -44,6 +54,11 @@ pub(crate) enum Command {
                             perstack log --step '>5' --tools          calls of tools, from step 6 on\n  \
                             perstack log --filter '.toolCalls[].toolName == \"exec\"'")]
     Log(LogArgs),
+    /// Shows which protections hold on this machine, and what is set up.
+    #[command(
+        after_help = "Exit status: 0, or 1 where the host policy is strict and something that it needs is missing."
+    )]
+    Doctor(DoctorArgs),
     /// Gets components ready to be skills.
     #[command(subcommand)]
     Skill(SkillCommand),
@@ -136,6 +151,16 @@ pub(crate) struct LogArgs {
     /// Counts, tokens and times.
     #[arg(long)]
     pub(crate) summary: bool,
+}
+
+#[derive(Debug, Arguments)]
+pub(crate) struct DoctorArgs {
+    /// One JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// A file of variables, in place of `.env` and `.env.local`.
+    #[arg(long, value_name = "PATH", num_args = 1..)]
+    pub(crate) env_path: Vec<PathBuf>,
 }
 
 #[derive(Debug, Arguments)]

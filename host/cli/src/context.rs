@@ -5,9 +5,11 @@ use std::path::{Path, PathBuf};
 
 use perstack_core::Id;
 
-use perstack_runtime::{Cache, Input, JobChoice, Project, Request, Runtime, RuntimeConfig, Settings, Workspace};
+use perstack_runtime::{
+    Cache, HostPolicy, Input, JobChoice, Project, Request, Runtime, RuntimeConfig, Settings, Workspace,
+};
 
-use crate::args::SharedArgs;
+use crate::args::{GlobalArgs, SharedArgs};
 use crate::bundled;
 use crate::failure::{Exit, Failure};
 use crate::model;
@@ -42,8 +44,8 @@ pub(crate) fn workspace(args: &SharedArgs) -> Result<Workspace, Failure> {
 }
 
 /// A runtime with the model that was chosen. It keeps compiled components in the user's cache.
-pub(crate) fn runtime(args: &SharedArgs, project: &Project) -> Result<Runtime, Failure> {
-    let environment = model::environment(args, project.config())?;
+pub(crate) fn runtime(args: &SharedArgs, project: &Project, policy: Option<HostPolicy>) -> Result<Runtime, Failure> {
+    let environment = model::environment(&args.env_path, project.config())?;
     let model = Some(model::model(args, project.config(), &environment)?);
     let cache = match open_cache() {
         Ok(cache) => Some(cache),
@@ -52,7 +54,7 @@ pub(crate) fn runtime(args: &SharedArgs, project: &Project) -> Result<Runtime, F
             None
         }
     };
-    Ok(Runtime::new(RuntimeConfig { cache, base: Some(bundled::BASE), model, environment })?)
+    Ok(Runtime::new(RuntimeConfig { cache, base: Some(bundled::BASE), model, environment, policy })?)
 }
 
 /// What to run, as the command line says.
@@ -85,7 +87,7 @@ pub(crate) fn continue_command(
     expert_key: &str,
     job: Option<&Id>,
     args: &SharedArgs,
-    config: Option<&Path>,
+    global: &GlobalArgs,
 ) -> String {
     let mut words = vec!["perstack".to_owned(), verb.to_owned(), expert_key.to_owned()];
     match job {
@@ -94,7 +96,9 @@ pub(crate) fn continue_command(
     }
     let mut option =
         |name: &str, value: Option<String>| words.extend(value.map(|value| format!("{name} {}", quoted(&value))));
-    option("--config", config.map(|path| path.display().to_string()));
+    let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
+    option("--config", path(&global.config));
+    option("--policy", path(&global.policy));
     option("--workspace", args.workspace.as_ref().map(|path| path.display().to_string()));
     option("--provider", args.provider.map(|provider| provider.to_string()));
     option("--model", args.model.clone());
@@ -121,10 +125,16 @@ pub(crate) fn warn(message: &str) {
     eprintln!("warning: {}", crate::text::harmless(message));
 }
 
-fn open_cache() -> Result<Cache, String> {
+/// The folders of compiled components and of the key that proves them genuine.
+pub(crate) fn cache_folders() -> Result<[PathBuf; 2], String> {
     let cache = base_folder("XDG_CACHE_HOME", ".cache")?;
     let state = base_folder("XDG_STATE_HOME", ".local/state")?;
-    Cache::open(&cache.join("perstack/components"), &state.join("perstack")).map_err(|error| error.to_string())
+    Ok([cache.join("perstack/components"), state.join("perstack")])
+}
+
+pub(crate) fn open_cache() -> Result<Cache, String> {
+    let [components, key] = cache_folders()?;
+    Cache::open(&components, &key).map_err(|error| error.to_string())
 }
 
 /// A folder of the XDG base directory specification, which ignores paths that are not absolute.

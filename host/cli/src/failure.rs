@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use miette::{LabeledSpan, MietteDiagnostic, NamedSource, Report};
 use perstack_core::config::ConfigError;
-use perstack_runtime::{PackError, ProjectError, RunError, ScriptError};
+use perstack_runtime::{PackError, PolicyError, ProjectError, RunError, ScriptError};
 
 use crate::text::harmless;
 
@@ -80,6 +80,15 @@ impl From<ProjectError> for Failure {
     fn from(error: ProjectError) -> Self {
         match error {
             ProjectError::Invalid { path, text, error } => mistake(path, text, &error),
+            error => Self::new(Exit::NotStarted, &error, error.hint()),
+        }
+    }
+}
+
+impl From<PolicyError> for Failure {
+    fn from(error: PolicyError) -> Self {
+        match error {
+            PolicyError::Invalid { path, text, error } => mistake(path, text, &error),
             error => Self::new(Exit::NotStarted, &error, error.hint()),
         }
     }

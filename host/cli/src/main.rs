@@ -8,6 +8,8 @@ mod failure;
 mod interrupt;
 mod listing;
 mod model;
+mod policy;
+mod protect;
 mod tell;
 mod text;
 
@@ -17,6 +19,7 @@ use clap::Parser;
 
 use crate::args::{Args, Command, SkillCommand};
 use crate::failure::Failure;
+use crate::protect::Protected;
 
 fn main() -> ExitCode {
     let args = Args::parse();
@@ -39,14 +42,19 @@ fn allow_many_files() {
 }
 
 fn run(args: Args) -> Result<failure::Exit, Failure> {
+    let Args { global, command } = args;
+    let policy = policy::find(global.policy.as_deref())?;
+    // Before there is a second thread: what the process gives up binds those that come after.
+    let protected = Protected::put_in_place(policy.as_ref(), command.as_ref(), &global)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::no_threads)?;
     let done = runtime.block_on(async {
-        match args.command {
-            None => listing::show(args.config.as_deref()),
+        match command {
+            None => listing::show(global.config.as_deref()),
+            Some(Command::Doctor(command)) => commands::doctor::doctor(&command, &global, policy, protected).await,
             Some(Command::Log(command)) => commands::log::log(&command),
-            Some(Command::Run(command)) => commands::run::run(command, args.config).await,
+            Some(Command::Run(command)) => commands::run::run(command, global, policy).await,
             Some(Command::Skill(SkillCommand::Pack(command))) => commands::skill::pack(&command),
-            Some(Command::Start(command)) => commands::start::start(command, args.config).await,
+            Some(Command::Start(command)) => commands::start::start(command, global, policy).await,
         }
     });
     runtime.shutdown_background();

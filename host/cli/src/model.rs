@@ -93,17 +93,12 @@ fn by_default(name: ProviderName) -> Provider {
 }
 
 /// The variables of the process, then those of files that it does not have. The process's own are not changed.
-pub(crate) fn environment(args: &SharedArgs, config: &Config) -> Result<Environment, Failure> {
+pub(crate) fn environment(env_path: &[PathBuf], config: &Config) -> Result<Environment, Failure> {
     let mut variables: Environment = env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect();
-    let asked = !args.env_path.is_empty();
-    let paths: Vec<PathBuf> = match &config.env_path {
-        _ if asked => args.env_path.clone(),
-        Some(paths) => paths.iter().map(PathBuf::from).collect(),
-        None => DEFAULT_ENV_PATHS.iter().map(PathBuf::from).collect(),
-    };
-    for path in &paths {
+    let asked = !env_path.is_empty();
+    for path in &environment_files(env_path, config) {
         let text = match read(path) {
             Ok(text) => text,
             Err(error) if error.kind() == ErrorKind::NotFound && !asked => continue,
@@ -116,6 +111,15 @@ pub(crate) fn environment(args: &SharedArgs, config: &Config) -> Result<Environm
         }
     }
     Ok(variables)
+}
+
+/// The files of variables: those that were named, or those of the project.
+pub(crate) fn environment_files(env_path: &[PathBuf], config: &Config) -> Vec<PathBuf> {
+    match &config.env_path {
+        _ if !env_path.is_empty() => env_path.to_vec(),
+        Some(paths) => paths.iter().map(PathBuf::from).collect(),
+        None => DEFAULT_ENV_PATHS.iter().map(PathBuf::from).collect(),
+    }
 }
 
 fn unusable(path: &Path, reason: impl Display) -> Failure {

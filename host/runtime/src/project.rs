@@ -115,7 +115,7 @@ impl Project {
     }
 
     /// The files that say what Experts are and what they may do: `perstack.toml`, and the components.
-    pub(crate) fn own_files(&self) -> Vec<PathBuf> {
+    pub fn own_files(&self) -> Vec<PathBuf> {
         let Files::Folder { folder, config } = &self.files else { return Vec::new() };
         let components = self.config.experts.iter().flat_map(components).map(|component| folder.join(component));
         [config.clone()].into_iter().chain(components).collect()

@@ -1,21 +1,21 @@
 //! `perstack run`: one JSON event a line on stdout.
 
 use std::io::{self, Write, stdout};
-use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use perstack_core::Event;
-use perstack_runtime::{Listener, Outcome, Prepared, Stop};
+use perstack_runtime::{HostPolicy, Listener, Outcome, Prepared, Stop};
 
-use crate::args::RunArgs;
+use crate::args::{GlobalArgs, RunArgs};
 use crate::context;
 use crate::failure::{Exit, Failure};
 use crate::interrupt::Interrupts;
 
-pub(crate) async fn run(args: RunArgs, config: Option<PathBuf>) -> Result<Exit, Failure> {
-    let project = context::project_of(config.as_deref(), &args.expert_key)?;
+pub(crate) async fn run(args: RunArgs, global: GlobalArgs, policy: Option<HostPolicy>) -> Result<Exit, Failure> {
+    let project = context::project_of(global.config.as_deref(), &args.expert_key)?;
     let workspace = context::workspace(&args.shared)?;
-    let prepared = context::runtime(&args.shared, &project)?.prepare(&project, &workspace, &args.expert_key).await?;
+    let runtime = context::runtime(&args.shared, &project, policy)?;
+    let prepared = runtime.prepare(&project, &workspace, &args.expert_key).await?;
     warn_left_out(&prepared.summary());
     let request = context::request(&args.expert_key, args.query.clone(), &args.shared);
     let printer = Arc::new(Printer::default());
@@ -27,7 +27,7 @@ pub(crate) async fn run(args: RunArgs, config: Option<PathBuf>) -> Result<Exit, 
         Ok(outcome) => outcome?,
         Err(exit) => {
             let job = args.shared.continue_job.as_ref();
-            let command = context::continue_command("run", &args.expert_key, job, &args.shared, config.as_deref());
+            let command = context::continue_command("run", &args.expert_key, job, &args.shared, &global);
             context::warn(&format!("interrupted; `{command}` goes on"));
             return Ok(exit);
         }

@@ -15,7 +15,7 @@ use crate::text::{harmless, size};
 pub(crate) fn pack(args: &PackArgs) -> Result<Exit, Failure> {
     let component = ComponentBytes::read(&args.component).map_err(PackError::from)?;
     let packed = perstack_runtime::pack(&component, &args.wit, args.world.as_deref())?;
-    let output = args.output.clone().unwrap_or_else(|| args.component.with_extension("packed.wasm"));
+    let output = packed_path(args);
     write_whole(&output, &packed).map_err(|error| {
         let message = format!("`{}` cannot be written: {error}", output.display());
         Failure::new(Exit::Failed, message, Some("name another file with `-o`".to_owned()))
@@ -24,6 +24,11 @@ pub(crate) fn pack(args: &PackArgs) -> Result<Exit, Failure> {
     // Who reads nothing has the file all the same.
     drop(writeln!(stdout(), "{}", harmless(&said)));
     Ok(Exit::Done)
+}
+
+/// Where it is written to.
+pub(crate) fn packed_path(args: &PackArgs) -> PathBuf {
+    args.output.clone().unwrap_or_else(|| args.component.with_extension("packed.wasm"))
 }
 
 /// Writes a file that is there as a whole or not at all, also in place of the one it was made from.

@@ -1,16 +1,16 @@
 //! `perstack start`: a conversation, line by line, with or without a terminal.
 
 use std::io::{self, BufRead, IsTerminal, Read, Write, stdin, stdout};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use perstack_core::{Id, Message, Part, ToolCall};
 use perstack_runtime::{
-    Input, JobChoice, Outcome, Prepared, PreparedExpert, Request, RunError, SkillSummary, Stop, Workspace,
+    HostPolicy, Input, JobChoice, Outcome, Prepared, PreparedExpert, Request, RunError, SkillSummary, Stop, Workspace,
 };
 use serde_json::Value;
 
-use crate::args::StartArgs;
+use crate::args::{GlobalArgs, StartArgs};
 use crate::commands::plain::{Plain, show};
 use crate::commands::run::{warn_left_out, warn_unused};
 use crate::context;
@@ -21,14 +21,15 @@ use crate::text::{count, harmless, size, used};
 /// The longest line that is read; the runtime takes queries up to 20 KiB.
 const MAX_LINE_BYTES: u64 = 64 << 10;
 
-pub(crate) async fn start(args: StartArgs, config: Option<PathBuf>) -> Result<Exit, Failure> {
+pub(crate) async fn start(args: StartArgs, global: GlobalArgs, policy: Option<HostPolicy>) -> Result<Exit, Failure> {
     let expert_key = match args.expert_key {
         Some(key) => key,
-        None => ask_for("Expert", config.as_deref()).await?,
+        None => ask_for("Expert", global.config.as_deref()).await?,
     };
-    let project = context::project_of(config.as_deref(), &expert_key)?;
+    let project = context::project_of(global.config.as_deref(), &expert_key)?;
     let workspace = context::workspace(&args.shared)?;
-    let prepared = context::runtime(&args.shared, &project)?.prepare(&project, &workspace, &expert_key).await?;
+    let runtime = context::runtime(&args.shared, &project, policy)?;
+    let prepared = runtime.prepare(&project, &workspace, &expert_key).await?;
     let summary = prepared.summary();
     show(&header(&summary));
     warn_left_out(&summary);
@@ -39,8 +40,7 @@ pub(crate) async fn start(args: StartArgs, config: Option<PathBuf>) -> Result<Ex
         None => Some(required_line("query").await?),
     };
     let request = context::request(&expert_key, query, &args.shared);
-    let go_on =
-        |job: Option<&Id>| context::continue_command("start", &expert_key, job, &args.shared, config.as_deref());
+    let go_on = |job: Option<&Id>| context::continue_command("start", &expert_key, job, &args.shared, &global);
     let latest = go_on(args.shared.continue_job.as_ref());
     let conversation = Conversation { prepared, workspace, questions: summary.questions, continuing, go_on: &go_on };
     match Interrupts::listen()?.unless(conversation.hold(request)).await {

@@ -138,6 +138,13 @@ impl TimeLimit {
     }
 }
 
+impl From<Duration> for TimeLimit {
+    /// Shown in milliseconds and larger units.
+    fn from(duration: Duration) -> Self {
+        Self(duration)
+    }
+}
+
 impl From<TimeLimit> for Duration {
     fn from(limit: TimeLimit) -> Self {
         limit.0
