@@ -13,6 +13,12 @@ pub(crate) fn hide() -> Result<(), String> {
 
 /// Memory that was writable is never made executable. Programs that are started are not bound by it.
 pub(crate) fn refuse_executable() -> Result<(), String> {
+    // Whoever started the process may have done so already; it cannot be done twice.
+    #[expect(unsafe_code, reason = "numbers only, and no library of ours has this call")]
+    let before = unsafe { libc::prctl(libc::PR_GET_MDWE, 0_u64, 0_u64, 0_u64, 0_u64) };
+    if u32::try_from(before).is_ok_and(|before| before & libc::PR_MDWE_REFUSE_EXEC_GAIN != 0) {
+        return Ok(());
+    }
     let flags = libc::PR_MDWE_REFUSE_EXEC_GAIN | libc::PR_MDWE_NO_INHERIT;
     #[expect(unsafe_code, reason = "numbers only, and no library of ours has this call")]
     let done = unsafe { libc::prctl(libc::PR_SET_MDWE, libc::c_ulong::from(flags), 0_u64, 0_u64, 0_u64) };

@@ -288,6 +288,9 @@ fn parts() {
     machine::executable_memory().unwrap_err();
     // Programs that are started are not bound by it.
     assert!(Command::new("/bin/true").status().unwrap().success());
+    // Once is enough.
+    let again = Hardening { executable_memory: ExecutableMemory::GivenUp, ..Hardening::default() }.apply();
+    assert_eq!(again.in_place, [Memory]);
 }
 
 /// A second thread would not be confined to files.
