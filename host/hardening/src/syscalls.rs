@@ -79,6 +79,11 @@ const SIGNALS: &[i64] = &[libc::SYS_kill, libc::SYS_tgkill, libc::SYS_rt_sigqueu
 const SOCKET_KIND: u64 = 0xf;
 /// `SOCK_PACKET` of linux/net.h: the old name of a socket for whole packets.
 const SOCK_PACKET: i32 = 10;
+/// What a process types into its terminal is read by the shell that started it. Of asm-generic/ioctls.h, as numbers: their
+/// type differs by C library.
+const TIOCSTI: u64 = 0x5412;
+/// The same for the selection of a console.
+const TIOCLINUX: u64 = 0x541c;
 /// `SHM_EXEC` of linux/shm.h.
 const SHM_EXEC: u64 = 0o100_000;
 
@@ -102,7 +107,7 @@ pub(crate) fn refuse_programs() -> Result<(), String> {
     let pairs = [rule(&[kind(libc::SOCK_DGRAM)])?, rule(&[kind(libc::SOCK_RAW)])?];
     rules.insert(libc::SYS_socketpair, pairs.into());
     // Typing into the terminal that the program was started from.
-    let typing = [rule(&[(1, Eq, libc::TIOCSTI)])?, rule(&[(1, Eq, libc::TIOCLINUX)])?];
+    let typing = [rule(&[(1, Eq, TIOCSTI)])?, rule(&[(1, Eq, TIOCLINUX)])?];
     rules.insert(libc::SYS_ioctl, typing.into());
     refuse(rules, libc::EPERM)?;
     // Its flags are in memory, where a filter cannot look. C libraries then use `clone`.
