@@ -39,15 +39,16 @@ pub use bounds::{
     DEFAULT_REASONING_BUDGET, DEFAULT_TIMEOUT, MAX_CALL_TIME, MAX_COUNT, MAX_DESCRIPTION_CHARACTERS,
     MAX_ENV_NAME_CHARACTERS, MAX_FILE_BYTES, MAX_INSTRUCTION_CHARACTERS, MAX_ITEMS, MAX_KEY_PARTS, MAX_MEMORY,
     MAX_NAME_CHARACTERS, MAX_ORGANIZATION_CHARACTERS, MAX_OUTPUT, MAX_RULE_CHARACTERS, MAX_SCHEMA_CHARACTERS, MAX_TAGS,
-    MAX_TEXT_CHARACTERS, MAX_TOOL_NAME_CHARACTERS, MIN_MEMORY,
+    MAX_TEXT_CHARACTERS, MAX_TOOL_NAME_CHARACTERS, MAX_TRAFFIC, MIN_MEMORY,
 };
 pub use capabilities::{Capabilities, FilesystemGrant};
 pub use document::{Document, Format};
 pub use error::{ConfigError, Position, Span};
 pub use expert::{Expert, Logic};
 pub use fields::{Field, Fields};
+pub use host::is_public;
 pub use key::{ExpertKey, ExpertReference, ExpertVersion, Tag};
-pub use network::{HostPattern, NetworkPattern};
+pub use network::{Destination, HostPattern, NetworkPattern};
 pub use provider::{
     AmazonBedrockSetting, AzureOpenAiSetting, GoogleVertexSetting, HttpSetting, OpenAiSetting, Provider, ProviderName,
     ReasoningBudget, RuntimeName,

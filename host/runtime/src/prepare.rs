@@ -53,7 +53,7 @@ impl Runtime {
     /// [`RunError::Sandbox`]: the host does not allow what it needs.
     pub fn new(config: RuntimeConfig) -> Result<Self, RunError> {
         let failed = |error| RunError::Sandbox(Box::new(error));
-        let sandbox = Sandbox::new(SandboxConfig { cache: config.cache }).map_err(failed)?;
+        let sandbox = Sandbox::new(SandboxConfig { cache: config.cache, egress: config.egress }).map_err(failed)?;
         let base = config.base.map(ComponentBytes::new).transpose().map_err(failed)?;
         Ok(Self { sandbox, base, model: config.model, environment: Arc::new(config.environment) })
     }

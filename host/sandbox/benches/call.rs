@@ -14,7 +14,9 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use perstack_core::{CallContext, Id, Limits, Observation, Observer, OpenState, StateError, StateSource, ToolSet};
+use perstack_core::{
+    CallContext, Id, Limits, NotKept, Observation, Observer, OpenState, StateError, StateSource, ToolSet,
+};
 use perstack_sandbox::{Cache, ComponentBytes, Grants, Sandbox, SandboxConfig, Skill};
 use serde_json::json;
 use wasmtime::component::{Component, HasSelf, Linker, ResourceTable};
@@ -99,7 +101,7 @@ impl Row {
 /// From the file to the list of tools, with an engine that was started before.
 async fn load(folder: &Path) -> (Skill, Duration) {
     let cache = Cache::open(&folder.join("cache"), &folder.join("key")).unwrap();
-    let sandbox = Sandbox::new(SandboxConfig { cache: Some(cache) }).unwrap();
+    let sandbox = Sandbox::new(SandboxConfig { cache: Some(cache), ..SandboxConfig::default() }).unwrap();
     let started = Instant::now();
     let component = ComponentBytes::read(Path::new(perstack_test_artifacts::GUESTS)).unwrap();
     let skill = Skill::load(&sandbox, "cases", &component, Grants::default(), Limits::default()).await.unwrap();
@@ -122,7 +124,9 @@ fn context() -> CallContext {
         }
     }
     impl Observer for Nothing {
-        fn observe(&self, _: Observation) {}
+        fn observe(&self, _: Observation) -> Result<(), NotKept> {
+            Ok(())
+        }
     }
     CallContext {
         job_id: Id::from_entropy([1; 24]),

@@ -12,7 +12,7 @@ use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, OptLevel, Po
 
 use crate::bindings::{expert, skill};
 use crate::cache::Cache;
-use crate::capability::add_files_to_linker;
+use crate::capability::{Egress, EgressConfig, add_files_to_linker, add_network_to_linker};
 use crate::component::{Calls, ComponentBytes, World, check};
 use crate::error::{LoadError, printable};
 use crate::limits::{
@@ -49,6 +49,8 @@ const DOCUMENTATION_TIMEOUT: Duration = Duration::from_secs(10);
 pub struct SandboxConfig {
     /// Where compiled components are kept; nowhere by default.
     pub cache: Option<Cache>,
+    /// What the operator of the machine says about its network.
+    pub egress: EgressConfig,
 }
 
 /// Loads components and holds what their calls share. Cheap to clone.
@@ -70,6 +72,7 @@ struct Shared {
     cache: Option<Cache>,
     compiling: Arc<Semaphore>,
     guests: Arc<Semaphore>,
+    egress: Arc<Egress>,
     /// Held while the host reads files for a model.
     reading: Semaphore,
     /// Held by a call that may write files, one for each component: two that read, change and write a file at the same
@@ -88,6 +91,7 @@ impl Sandbox {
         let mut skills = Linker::new(&engine);
         wasmtime_wasi::p2::add_to_linker_async(&mut skills).map_err(engine_error)?;
         add_files_to_linker(&mut skills).map_err(engine_error)?;
+        add_network_to_linker(&mut skills).map_err(engine_error)?;
         skill::Skill::add_to_linker::<_, HasSelf<_>>(&mut skills, |store| store).map_err(engine_error)?;
         let mut experts = Linker::new(&engine);
         wasmtime_wasi::p2::add_to_linker_async(&mut experts).map_err(engine_error)?;
@@ -99,6 +103,7 @@ impl Sandbox {
             cache: config.cache,
             compiling: Arc::new(Semaphore::new(MAX_COMPILING)),
             guests: Arc::new(Semaphore::new(MAX_GUESTS as usize)),
+            egress: Arc::new(Egress::new(config.egress)),
             reading: Semaphore::new(MAX_READING),
             writing: Mutex::default(),
         })))
@@ -108,6 +113,11 @@ impl Sandbox {
     pub(crate) async fn reading(&self) -> Option<tokio::sync::SemaphorePermit<'_>> {
         // It is never closed.
         self.0.reading.acquire().await.ok()
+    }
+
+    /// The way to the network.
+    pub(crate) fn egress(&self) -> Arc<Egress> {
+        self.0.egress.clone()
     }
 
     /// What calls of a component that may write files take turns with.

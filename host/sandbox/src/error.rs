@@ -38,6 +38,8 @@ pub enum LoadError {
     NoTools(LeftOut),
     #[error("directory `{path}` cannot be granted: {reason}")]
     BadDirectory { path: String, reason: String },
+    #[error("secret `{name}` cannot be used: {reason}")]
+    BadSecret { name: String, reason: String },
     #[error("the sandbox failed: {0}")]
     Engine(String),
 }
@@ -67,6 +69,7 @@ impl LoadError {
             Self::ListTools(_) | Self::BadTools(_) => "this is a mistake in the skill: tell its author",
             Self::NoTools(_) => "a tool takes and returns values only, see docs/any-component.md",
             Self::BadDirectory { .. } => "correct `filesystem` in the skill's `capabilities`",
+            Self::BadSecret { .. } => "check the value of the variable",
             Self::Engine(_) => return None,
         };
         Some(hint.to_owned())

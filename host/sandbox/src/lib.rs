@@ -27,7 +27,7 @@ mod skill;
 mod typed;
 
 pub use cache::{Cache, CacheError};
-pub use capability::{DirectoryGrant, Grants, GuestClock};
+pub use capability::{DirectoryGrant, EgressConfig, EgressError, Grants, GuestClock, NetworkGrants, SecretGrant};
 pub use component::{ComponentBytes, MAX_COMPONENT_BYTES};
 pub use engine::{Sandbox, SandboxConfig};
 pub use error::{Ended, LoadError};

@@ -5,17 +5,19 @@ use std::time::{Duration, Instant};
 
 use perstack_core::config::{Access, ByteSize};
 use perstack_core::{
-    CallContext, CallLog, CallOutcome, Limits, Observation, Observer, OpenState, StateError, StateSource,
+    CallContext, CallLog, CallOutcome, Limits, NotKept, Observation, Observer, OpenState, StateError, StateSource,
     ToolDefinition, ToolError, ToolOutput, ToolSet,
 };
 use serde_json::Value;
 use wasmtime::component::{ResourceTable, ResourceTableError};
 use wasmtime_wasi::filesystem::WasiFilesystemCtxView;
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
+use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 use crate::bindings::{skill, types};
 use crate::capability::{
-    Captured, FilesView, Grants, GuestFiles, HasFiles, OpenGrants, SkillState, open_directories, set_environment,
+    Captured, FilesView, Gate, Grants, GuestFiles, HasFiles, NetworkGrants, OpenGrants, OpenNetwork, Placeholders,
+    SkillState, open_directories, open_network, set_environment, set_placeholders,
 };
 use crate::component::ComponentBytes;
 use crate::convert;
@@ -36,6 +38,7 @@ pub struct Skill {
     functions: Functions,
     environment: Vec<(String, String)>,
     directories: OpenGrants,
+    network: Arc<OpenNetwork>,
     limits: Limits,
     tools: Vec<ToolDefinition>,
     /// Where it may write files.
@@ -93,6 +96,7 @@ impl Skill {
             functions,
             environment: grants.environment,
             directories,
+            network: Arc::new(open_network(grants.network)?),
             limits,
             tools,
             turns,
@@ -131,7 +135,12 @@ impl Skill {
             let instance = linked.instantiate_async(&mut *store).await?;
             instance.perstack_plugin_tools().call_list_tools(store).await
         };
-        let data = SkillStore::new(self, wasi.build(), OpenGrants::default(), unattended());
+        let nothing = Granted {
+            directories: OpenGrants::default(),
+            network: Arc::new(open_network(NetworkGrants::default())?),
+            placeholders: Placeholders::default(),
+        };
+        let data = SkillStore::new(self, wasi.build(), nothing, unattended());
         let (listed, _) = self.run(data, &guest, call).await;
         let listed = listed.map_err(|ended| LoadError::ListTools(ended.to_string()))?;
         convert::tools(listed).map_err(LoadError::BadTools)
@@ -175,7 +184,13 @@ impl ToolSet for Skill {
         };
         let (guest, mut wasi) = Guest::new(&self.limits);
         set_environment(&mut wasi, &self.environment);
-        let data = SkillStore::new(self, wasi.build(), self.directories.clone(), context);
+        let placeholders = match Placeholders::new(&self.network.secrets) {
+            Ok(placeholders) => placeholders,
+            Err(error) => return CallOutcome::refused(ToolError::Failed(format!("no random numbers: {error}"))),
+        };
+        set_placeholders(&mut wasi, &placeholders, &self.network.secrets);
+        let (directories, network) = (self.directories.clone(), self.network.clone());
+        let data = SkillStore::new(self, wasi.build(), Granted { directories, network, placeholders }, context);
         let (returned, answer, data) = match &self.functions {
             Functions::Tools(linked) => {
                 let arguments = arguments.to_string();
@@ -200,6 +215,7 @@ impl ToolSet for Skill {
         };
         let result =
             answer.unwrap_or_else(|ended| Err(ToolError::Ended(format!("`{}` was ended: {ended}", self.name))));
+        let result = result.map_err(|error| noted(error, &data.gate.notes()));
         let (changes, open) = data.state.finish();
         CallOutcome {
             result,
@@ -223,6 +239,20 @@ impl Skill {
             }
             Err(error) => convert::error(error, &self.limits).map(Err),
         }
+    }
+}
+
+/// An error with what the guest could not say itself: what of it was denied, and which limits of the host it passed.
+fn noted(error: ToolError, notes: &[String]) -> ToolError {
+    if notes.is_empty() {
+        return error;
+    }
+    let told = |text: String| format!("{text} ({})", notes.join("; "));
+    match error {
+        ToolError::InvalidArguments(text) => ToolError::InvalidArguments(told(text)),
+        ToolError::Denied(text) => ToolError::Denied(told(text)),
+        ToolError::Failed(text) => ToolError::Failed(told(text)),
+        ToolError::Ended(text) => ToolError::Ended(told(text)),
     }
 }
 
@@ -275,6 +305,8 @@ pub(crate) struct SkillStore {
     wasi: WasiCtx,
     table: ResourceTable,
     files: GuestFiles,
+    http: WasiHttpCtx,
+    gate: Gate,
     pub(crate) limiter: Limiter,
     pub(crate) skill_name: String,
     pub(crate) context: CallContext,
@@ -282,12 +314,23 @@ pub(crate) struct SkillStore {
     pub(crate) reports: usize,
 }
 
+/// What one call has of what its skill is granted.
+struct Granted {
+    directories: OpenGrants,
+    network: Arc<OpenNetwork>,
+    placeholders: Placeholders,
+}
+
 impl SkillStore {
-    fn new(skill: &Skill, wasi: WasiCtx, directories: OpenGrants, context: CallContext) -> Self {
+    fn new(skill: &Skill, wasi: WasiCtx, granted: Granted, context: CallContext) -> Self {
+        let Granted { directories, network, placeholders } = granted;
+        let egress = skill.sandbox.egress();
         Self {
             wasi,
             table: resources(),
             files: GuestFiles::new(directories),
+            http: WasiHttpCtx::new(),
+            gate: Gate::new(egress, network, placeholders, &skill.name, &context, skill.limits),
             limiter: Limiter::new(&skill.limits),
             skill_name: skill.name.clone(),
             state: SkillState::new(context.state.clone()),
@@ -300,6 +343,12 @@ impl SkillStore {
 impl WasiView for SkillStore {
     fn ctx(&mut self) -> WasiCtxView<'_> {
         WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+impl WasiHttpView for SkillStore {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        WasiHttpCtxView { ctx: &mut self.http, table: &mut self.table, hooks: &mut self.gate }
     }
 }
 
@@ -322,7 +371,9 @@ fn unattended() -> CallContext {
         }
     }
     impl Observer for Nothing {
-        fn observe(&self, _: Observation) {}
+        fn observe(&self, _: Observation) -> Result<(), NotKept> {
+            Err(NotKept("tools are listed".into()))
+        }
     }
     let nowhere = perstack_core::Id::from_entropy([0; 24]);
     CallContext {

@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 
 use crate::Limits;
 
-use super::bounds::{MAX_CALL_TIME, MAX_ITEMS, MAX_MEMORY, MAX_OUTPUT, MIN_CALL_TIME, MIN_MEMORY};
+use super::bounds::{MAX_CALL_TIME, MAX_ITEMS, MAX_MEMORY, MAX_OUTPUT, MAX_TRAFFIC, MIN_CALL_TIME, MIN_MEMORY};
 use super::error::{ConfigError, Span, quote};
 use super::fields::Field;
 use super::network::{HostPattern, NetworkPattern};
@@ -67,7 +67,7 @@ impl Capabilities {
             secrets,
             filesystem,
             network: fields.list("network", |field| field.parse())?.into_iter().collect(),
-            limits: fields.optional("limits", read_limits)?.unwrap_or_default(),
+            limits: fields.optional("limits", |field| read_limits(field, SKILL_LIMITS))?.unwrap_or_default(),
             span: Some(fields.span()),
         })
     }
@@ -110,19 +110,28 @@ impl FilesystemGrant {
     }
 }
 
+/// Limits that an Expert's own logic has. It has no network.
+pub(super) const LOGIC_LIMITS: &[&str] = &["memory", "timeout", "output"];
+const SKILL_LIMITS: &[&str] = &["memory", "timeout", "output", "upload", "download"];
+
 /// Limits, with defaults for what is not set.
-pub(super) fn read_limits(field: &Field<'_>) -> Result<Limits, ConfigError> {
+pub(super) fn read_limits(field: &Field<'_>, known: &[&str]) -> Result<Limits, ConfigError> {
     let fields = field.named_table()?;
-    fields.refuse_unknown(&["memory", "timeout", "output"])?;
+    fields.refuse_unknown(known)?;
     let mut limits = Limits::default();
-    if let Some(memory) = fields.get("memory") {
-        limits.memory = read_size(&memory, MIN_MEMORY..=MAX_MEMORY)?.bytes();
+    let least = ByteSize::from_bytes(1);
+    for (name, limit, range) in [
+        ("memory", &mut limits.memory, MIN_MEMORY..=MAX_MEMORY),
+        ("output", &mut limits.output, least..=MAX_OUTPUT),
+        ("upload", &mut limits.upload, least..=MAX_TRAFFIC),
+        ("download", &mut limits.download, least..=MAX_TRAFFIC),
+    ] {
+        if let Some(size) = fields.get(name) {
+            *limit = read_size(&size, range)?.bytes();
+        }
     }
     if let Some(timeout) = fields.get("timeout") {
         limits.timeout = timeout.duration(MIN_CALL_TIME..=MAX_CALL_TIME)?;
-    }
-    if let Some(output) = fields.get("output") {
-        limits.output = read_size(&output, ByteSize::from_bytes(1)..=MAX_OUTPUT)?.bytes();
     }
     Ok(limits)
 }

@@ -22,7 +22,7 @@ impl Folder {
     /// Loads the guests with an engine of its own, as another process would, and sees that they work.
     async fn load(&self) {
         let cache = Cache::open(&self.cache(), &self.0.path().join("key")).unwrap();
-        let sandbox = Sandbox::new(SandboxConfig { cache: Some(cache) }).unwrap();
+        let sandbox = Sandbox::new(SandboxConfig { cache: Some(cache), ..SandboxConfig::default() }).unwrap();
         let skill = Skill::load(&sandbox, "cases", &guests(), Grants::default(), Limits::default()).await.unwrap();
         still_works(&skill).await;
     }
@@ -88,7 +88,7 @@ async fn a_cache_that_cannot_be_written_is_no_reason_to_fail() {
     fs::remove_file(folder.file()).unwrap();
     fs::remove_dir(folder.cache()).unwrap();
     let cache = Cache::open(&folder.cache(), &folder.0.path().join("key")).unwrap();
-    let sandbox = Sandbox::new(SandboxConfig { cache: Some(cache) }).unwrap();
+    let sandbox = Sandbox::new(SandboxConfig { cache: Some(cache), ..SandboxConfig::default() }).unwrap();
     fs::remove_dir(folder.cache()).unwrap();
     let skill = Skill::load(&sandbox, "cases", &guests(), Grants::default(), Limits::default()).await.unwrap();
     still_works(&skill).await;

@@ -35,6 +35,7 @@ pub(crate) async fn sandbox_sleep() {
 fn reports(host: &Host) -> Vec<String> {
     let message = |observation: &Observation| match observation {
         Observation::Progress { message, .. } => message.clone(),
+        other => panic!("no report: {other:?}"),
     };
     host.observed.lock().unwrap().iter().map(message).collect()
 }

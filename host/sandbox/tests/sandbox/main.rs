@@ -5,6 +5,7 @@
 mod answers;
 mod base;
 mod cache;
+mod fetch;
 mod files;
 mod harness;
 mod limits;
@@ -12,11 +13,13 @@ mod load;
 mod logic;
 mod network;
 mod output;
+mod server;
 mod state;
 mod typed;
 mod workspace;
 
 use answers::*;
+use fetch::*;
 use files::*;
 use limits::*;
 use network::*;
