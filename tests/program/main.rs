@@ -22,6 +22,7 @@ mod kill;
 mod log;
 mod logic;
 mod models;
+mod network;
 mod recordings;
 mod resume;
 mod tracer;

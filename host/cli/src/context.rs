@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 
 use perstack_core::Id;
 
-use perstack_runtime::{Cache, Input, JobChoice, Project, Request, Runtime, RuntimeConfig, Settings, Workspace};
+use perstack_runtime::{
+    Cache, EgressConfig, Input, JobChoice, Project, Request, Runtime, RuntimeConfig, Settings, Workspace,
+};
 
 use crate::args::SharedArgs;
 use crate::bundled;
@@ -52,7 +54,13 @@ pub(crate) fn runtime(args: &SharedArgs, project: &Project) -> Result<Runtime, F
             None
         }
     };
-    Ok(Runtime::new(RuntimeConfig { cache, base: Some(bundled::BASE), model, environment })?)
+    Ok(Runtime::new(RuntimeConfig {
+        cache,
+        base: Some(bundled::BASE),
+        model,
+        environment,
+        egress: EgressConfig::default(),
+    })?)
 }
 
 /// What to run, as the command line says.

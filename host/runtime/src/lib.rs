@@ -39,6 +39,7 @@ mod conversation;
 mod delegation;
 mod error;
 mod generate;
+mod grant;
 mod host;
 mod job;
 mod journal;
@@ -59,7 +60,7 @@ mod toolbox;
 
 pub use error::{ProjectError, RunError};
 pub use perstack_models::{ConnectError, Environment, ScriptError, ScriptedModel, connect};
-pub use perstack_sandbox::{Cache, CacheError, ComponentBytes, PackError, pack};
+pub use perstack_sandbox::{Cache, CacheError, ComponentBytes, EgressConfig, EgressError, PackError, pack};
 pub use perstack_store::{EventEntry, JobHistory, StoreError, Workspace};
 pub use prepare::{PreparedExpert, Runtime, RuntimeConfig};
 pub use project::{BundledFile, Project};

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use perstack_core::config::{
-    Capabilities, DEFAULT_MAX_RETRIES, DEFAULT_MAX_STEPS, DEFAULT_MODEL, DEFAULT_TIMEOUT, RuntimeName, SkillKind,
+    Capabilities, DEFAULT_MAX_RETRIES, DEFAULT_MAX_STEPS, DEFAULT_MODEL, DEFAULT_TIMEOUT, HostPattern, RuntimeName,
+    SkillKind,
 };
 use perstack_core::{Model, ToolSet};
 use perstack_models::{ConnectError, Environment};
-use perstack_sandbox::{Cache, ComponentBytes, Sandbox, SandboxConfig};
+use perstack_sandbox::{Cache, ComponentBytes, EgressConfig, Sandbox, SandboxConfig};
 use perstack_store::Workspace;
 
 use crate::cast::{Cast, LoadedExpert, Mind};
@@ -28,6 +29,8 @@ pub struct RuntimeConfig {
     pub model: Option<Result<Arc<dyn Model>, ConnectError>>,
     /// Variables that skills may be granted. None of the process's own by default.
     pub environment: Environment,
+    /// What the operator of the machine says about its network.
+    pub egress: EgressConfig,
 }
 
 /// Runs Experts.
@@ -154,5 +157,10 @@ impl PreparedExpert {
 fn grant_texts(capabilities: &Capabilities) -> Vec<String> {
     let env = capabilities.env.iter().map(|name| format!("variable {name}"));
     let files = capabilities.filesystem.iter().map(|grant| format!("files {}: {}", grant.path, grant.access));
-    files.chain(env).collect()
+    let network = capabilities.network.iter().map(|pattern| format!("network {pattern}"));
+    let secrets = capabilities.secrets.iter().map(|(name, hosts)| {
+        let hosts: Vec<&str> = hosts.iter().map(HostPattern::as_str).collect();
+        format!("secret {name} at {}", hosts.join(", "))
+    });
+    files.chain(env).chain(network).chain(secrets).collect()
 }

@@ -3,8 +3,9 @@
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use perstack_core::config::{Config, Expert, SkillKind};
+use perstack_core::config::{Config, Expert, Position, SkillKind, Span};
 use perstack_sandbox::{ComponentBytes, LoadError};
 
 use crate::error::ProjectError;
@@ -26,6 +27,9 @@ pub struct BundledFile {
 #[derive(Clone, Debug)]
 pub struct Project {
     config: Config,
+    /// What `config` was read from, and where that is.
+    text: Arc<str>,
+    path: String,
     files: Files,
 }
 
@@ -94,9 +98,19 @@ impl Project {
 
     fn parse(path: String, text: String, files: Files) -> Result<Self, ProjectError> {
         match Config::parse(&text) {
-            Ok(config) => Ok(Self { config, files }),
+            Ok(config) => Ok(Self { config, text: text.into(), path, files }),
             Err(error) => Err(ProjectError::Invalid { path, text, error: Box::new(error) }),
         }
+    }
+
+    /// Where its `perstack.toml` is, if somebody can change it.
+    pub(crate) fn path(&self) -> Option<&str> {
+        matches!(self.files, Files::Folder { .. }).then_some(&self.path)
+    }
+
+    /// The line of `perstack.toml` in which a part of it begins.
+    pub(crate) fn line(&self, span: &Span) -> usize {
+        Position::of(span.start, &self.text).line
     }
 
     /// What `perstack.toml` says.

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::io::{Write, stdout};
 use std::sync::{Mutex, PoisonError};
 
-use perstack_core::{Event, EventBody, Id, RunEvent, RuntimeEvent};
-use perstack_runtime::Listener;
+use perstack_core::{Event, EventBody, Id, ProxyAction, RunEvent, RuntimeEvent};
+use perstack_runtime::{Listener, Project};
 
 use crate::tell::{called, reason_of, shortened, text_of};
 use crate::text::{harmless, used};
@@ -18,13 +18,20 @@ pub(crate) struct Plain(Mutex<Shown>);
 
 impl Plain {
     /// `questions`: names of the tools with which the Expert asks the user.
-    pub(crate) fn new(questions: &[String]) -> Self {
-        Self(Mutex::new(Shown { questions: questions.to_vec(), ..Shown::default() }))
+    pub(crate) fn new(questions: &[String], project: &Project) -> Self {
+        Self(Mutex::new(Shown {
+            questions: questions.to_vec(),
+            project: project.clone(),
+            runs: BTreeMap::new(),
+            streaming: false,
+            answered: false,
+        }))
     }
 }
 
-#[derive(Default)]
 struct Shown {
+    /// What denials are explained with.
+    project: Project,
     /// Calls that are not told: they are asked.
     questions: Vec<String>,
     /// The runs, by the name of their events and by that of their checkpoints.
@@ -35,8 +42,9 @@ struct Shown {
     answered: bool,
 }
 
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Default)]
 struct Run {
+    expert_key: String,
     /// How deep it is below the job's first.
     depth: usize,
     first_step: u64,
@@ -59,15 +67,17 @@ impl Shown {
         if let RunEvent::StartRun { initial_checkpoint: checkpoint, input_messages } = event {
             let above = checkpoint.delegated_by.as_ref().map(|by| self.known(&by.run_id).depth);
             let run = Run {
+                expert_key: expert_key.to_owned(),
                 depth: above.map_or(0, |above| above + 1),
                 first_step: checkpoint.step_number,
                 tokens: checkpoint.usage.total_tokens,
             };
-            self.runs.insert(run_id.clone(), run);
+            let depth = run.depth;
+            self.runs.insert(run_id.clone(), run.clone());
             self.runs.entry(checkpoint.run_id.clone()).or_insert(run);
             self.answered = false;
-            if run.depth > 0 && !input_messages.is_empty() {
-                self.line(run.depth, &format!("● {expert_key}"));
+            if depth > 0 && !input_messages.is_empty() {
+                self.line(depth, &format!("● {expert_key}"));
             }
             return;
         }
@@ -114,8 +124,16 @@ impl Shown {
     }
 
     fn runtime(&mut self, run_id: &Id, event: &RuntimeEvent) {
-        let depth = self.known(run_id).depth + 1;
+        let Run { expert_key, depth, .. } = self.known(run_id);
+        let depth = depth + 1;
         match event {
+            RuntimeEvent::ProxyAccess { action: ProxyAction::Blocked, domain, port, reason, skill_name } => {
+                let reason = reason.as_deref().unwrap_or("blocked");
+                self.line(depth, &format!("✗ {skill_name}: network access to {domain}:{port} denied: {reason}"));
+                if let Some(lines) = self.project.network_grant(&expert_key, skill_name, domain, *port) {
+                    self.line(depth + 1, &format!("hint: {}", indented(&lines, depth + 1)));
+                }
+            }
             RuntimeEvent::SkillStderr { skill_name, message } => {
                 for line in message.lines() {
                     self.line(depth, &format!("{skill_name}: {line}"));
@@ -129,7 +147,7 @@ impl Shown {
     }
 
     fn known(&self, run_id: &Id) -> Run {
-        self.runs.get(run_id).copied().unwrap_or_default()
+        self.runs.get(run_id).cloned().unwrap_or_default()
     }
 
     fn line(&mut self, depth: usize, text: &str) {
@@ -149,6 +167,11 @@ impl Shown {
             drop(writeln!(stdout().lock()));
         }
     }
+}
+
+/// Lines after the first, set in as far as what `hint: ` begins.
+fn indented(text: &str, depth: usize) -> String {
+    text.replace('\n', &format!("\n{}      ", "  ".repeat(depth)))
 }
 
 /// One line, or several. Whoever reads may go away; the run goes on.

