@@ -23,6 +23,7 @@ mod fields;
 mod host;
 mod json;
 mod key;
+mod needs;
 mod network;
 mod provider;
 mod provider_tools;
@@ -48,6 +49,7 @@ pub use expert::{Expert, Logic};
 pub use fields::{Field, Fields};
 pub use host::is_public;
 pub use key::{ExpertKey, ExpertReference, ExpertVersion, Tag};
+pub use needs::Needs;
 pub use network::{Destination, HostPattern, NetworkPattern};
 pub use provider::{
     AmazonBedrockSetting, AzureOpenAiSetting, GoogleVertexSetting, HttpSetting, OpenAiSetting, Provider, ProviderName,

@@ -6,6 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use perstack_core::Limits;
+use perstack_core::config::Needs;
 use tokio::sync::Semaphore;
 use wasmtime::component::{Component, HasSelf, InstancePre, Linker};
 use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, Store};
@@ -127,17 +128,21 @@ impl Sandbox {
     }
 
     /// Checks and compiles a skill, and links it.
-    pub(crate) async fn link_skill(&self, component: &ComponentBytes) -> Result<LinkedSkill, LoadError> {
+    pub(crate) async fn link_skill(
+        &self,
+        component: &ComponentBytes,
+    ) -> Result<(LinkedSkill, Option<Needs>), LoadError> {
         let checked = check(component, World::Skill)?;
         let compiled = self.compile(component).await?;
         let linked = self.0.skills.instantiate_pre(&compiled).map_err(does_not_link)?;
-        match checked.calls {
-            Calls::World => skill::SkillPre::new(linked).map(LinkedSkill::Ours).map_err(does_not_link),
+        let linked = match checked.calls {
+            Calls::World => skill::SkillPre::new(linked).map(LinkedSkill::Ours).map_err(does_not_link)?,
             Calls::Functions => {
                 let wit = checked.wit.into_iter().map(<[u8]>::to_vec).collect();
-                Ok(LinkedSkill::Other { linked, documentation: read_documentation(wit).await? })
+                LinkedSkill::Other { linked, documentation: read_documentation(wit).await? }
             }
-        }
+        };
+        Ok((linked, checked.needs))
     }
 
     /// Checks and compiles an Expert's logic, and links it.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use perstack_core::config::{Access, ByteSize};
+use perstack_core::config::{Access, ByteSize, Needs};
 use perstack_core::{
     CallContext, CallLog, CallOutcome, Limits, NotKept, Observation, Observer, OpenState, StateError, StateSource,
     ToolDefinition, ToolError, ToolOutput, ToolSet,
@@ -41,6 +41,7 @@ pub struct Skill {
     network: Arc<OpenNetwork>,
     limits: Limits,
     tools: Vec<ToolDefinition>,
+    needs: Option<Needs>,
     /// Where it may write files.
     turns: Option<Arc<tokio::sync::Mutex<()>>>,
     size: ByteSize,
@@ -66,7 +67,8 @@ pub struct LoadTimes {
 
 impl Skill {
     /// Loads a skill: checks it, compiles it or takes it from the cache, links it, opens what it is granted, and asks
-    /// for its tools. None of its code runs before it is known to import nothing that it was not granted.
+    /// for its tools. None of its code runs before it is known to import nothing that it was not granted. Of its grants, it
+    /// has what it says that it needs.
     ///
     /// # Errors
     /// [`LoadError`].
@@ -78,8 +80,12 @@ impl Skill {
         limits: Limits,
     ) -> Result<Self, LoadError> {
         let started = Instant::now();
-        let linked = sandbox.link_skill(component).await?;
+        let (linked, needs) = sandbox.link_skill(component).await?;
         let link = started.elapsed();
+        let grants = match &needs {
+            Some(needs) => grants.within(needs),
+            None => grants,
+        };
         let directories = open_directories(&grants.directories, &grants.protected)?;
         let writes = grants.directories.iter().any(|grant| grant.access == Access::Write);
         let turns = writes.then(|| sandbox.turns(component));
@@ -99,6 +105,7 @@ impl Skill {
             network: Arc::new(open_network(grants.network)?),
             limits,
             tools,
+            needs,
             turns,
             size: component.size(),
             times: LoadTimes { link, list_tools: Duration::ZERO },
@@ -113,6 +120,11 @@ impl Skill {
     /// How large its component is.
     pub fn size(&self) -> ByteSize {
         self.size
+    }
+
+    /// What it says that it needs; `None` where it says nothing, and gets all that it is granted.
+    pub fn needs(&self) -> Option<&Needs> {
+        self.needs.as_ref()
     }
 
     /// How long loading took.

@@ -7,7 +7,7 @@ use crate::Limits;
 
 use super::bounds::{MAX_CALL_TIME, MAX_ITEMS, MAX_MEMORY, MAX_OUTPUT, MAX_TRAFFIC, MIN_CALL_TIME, MIN_MEMORY};
 use super::error::{ConfigError, Span, quote};
-use super::fields::Field;
+use super::fields::{Field, Fields};
 use super::network::{HostPattern, NetworkPattern};
 use super::values::{Access, ByteSize, EnvName, GrantPath};
 
@@ -44,7 +44,12 @@ impl Capabilities {
             matches!(name, "clocks" | "random" | "stdio" | "state")
                 .then(|| format!("`{name}` is there for every component and need not be granted"))
         })?;
+        let limits = fields.optional("limits", |field| read_limits(field, SKILL_LIMITS))?.unwrap_or_default();
+        Ok(Self { limits, span: Some(fields.span()), ..Self::read_access(&fields)? })
+    }
 
+    /// What a component may reach, without what it may use up.
+    pub(super) fn read_access(fields: &Fields<'_>) -> Result<Self, ConfigError> {
         let env: BTreeSet<EnvName> = fields.list("env", |field| field.parse())?.into_iter().collect();
         let secrets = match fields.get("secrets") {
             Some(secrets) => read_secrets(&secrets, &env)?,
@@ -67,8 +72,8 @@ impl Capabilities {
             secrets,
             filesystem,
             network: fields.list("network", |field| field.parse())?.into_iter().collect(),
-            limits: fields.optional("limits", |field| read_limits(field, SKILL_LIMITS))?.unwrap_or_default(),
-            span: Some(fields.span()),
+            limits: Limits::default(),
+            span: None,
         })
     }
 }

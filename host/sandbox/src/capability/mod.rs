@@ -12,6 +12,8 @@ mod stdio;
 
 use std::path::PathBuf;
 
+use perstack_core::config::{FilesystemGrant, Needs};
+
 pub use clocks::GuestClock;
 pub use filesystem::DirectoryGrant;
 pub(crate) use filesystem::{ContentsError, FilesView, GuestFiles, HasFiles, OpenGrants};
@@ -42,4 +44,32 @@ pub struct Grants {
     pub protected: Vec<PathBuf>,
     /// Hosts, and the secrets for them.
     pub network: NetworkGrants,
+}
+
+impl Grants {
+    /// What of them a component asks for.
+    pub(crate) fn within(self, needs: &Needs) -> Self {
+        let Self { mut environment, directories, protected, network } = self;
+        environment.retain(|(name, _)| needs.env.iter().any(|needed| needed.as_str() == name));
+        let directories = directories.into_iter().flat_map(|DirectoryGrant { workspace, path, access }| {
+            let granted = needs.files_of(&FilesystemGrant { path, access }).into_iter();
+            granted.map(move |FilesystemGrant { path, access }| DirectoryGrant {
+                workspace: workspace.clone(),
+                path,
+                access,
+            })
+        });
+        let mut secrets = network.secrets;
+        for secret in &mut secrets {
+            secret.hosts = needs.hosts_of(&secret.name, &secret.hosts);
+        }
+        secrets.retain(|secret| !secret.hosts.is_empty());
+        let destinations = needs.network_of(&network.destinations);
+        Self {
+            environment,
+            directories: directories.collect(),
+            protected,
+            network: NetworkGrants { destinations, secrets },
+        }
+    }
 }

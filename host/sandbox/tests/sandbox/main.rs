@@ -11,6 +11,7 @@ mod harness;
 mod limits;
 mod load;
 mod logic;
+mod needs;
 mod network;
 mod output;
 mod server;
