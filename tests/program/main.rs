@@ -17,6 +17,7 @@ mod disk;
 mod events;
 mod game;
 mod harness;
+mod inspect;
 mod interrupt;
 mod kill;
 mod log;

@@ -44,6 +44,10 @@ pub(crate) enum Command {
                             perstack log --step '>5' --tools          calls of tools, from step 6 on\n  \
                             perstack log --filter '.toolCalls[].toolName == \"exec\"'")]
     Log(LogArgs),
+    /// Shows what a component is, what it asks for, and who grants it that.
+    #[command(after_help = "Examples:\n  perstack inspect weather.wasm             a file\n  \
+                            perstack inspect researcher/weather       a skill of an Expert")]
+    Inspect(InspectArgs),
     /// Gets components ready to be skills.
     #[command(subcommand)]
     Skill(SkillCommand),
@@ -136,6 +140,16 @@ pub(crate) struct LogArgs {
     /// Counts, tokens and times.
     #[arg(long)]
     pub(crate) summary: bool,
+}
+
+#[derive(Debug, Arguments)]
+pub(crate) struct InspectArgs {
+    /// A component's file; or a skill, as NAME or EXPERT/NAME.
+    #[arg(value_name = "FILE|SKILL")]
+    pub(crate) subject: String,
+    /// One JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Arguments)]

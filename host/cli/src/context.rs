@@ -47,20 +47,24 @@ pub(crate) fn workspace(args: &SharedArgs) -> Result<Workspace, Failure> {
 pub(crate) fn runtime(args: &SharedArgs, project: &Project) -> Result<Runtime, Failure> {
     let environment = model::environment(args, project.config())?;
     let model = Some(model::model(args, project.config(), &environment)?);
-    let cache = match open_cache() {
-        Ok(cache) => Some(cache),
-        Err(reason) => {
-            warn(&format!("compiled components are not kept, so every start is slow: {reason}"));
-            None
-        }
-    };
     Ok(Runtime::new(RuntimeConfig {
-        cache,
+        cache: cache(),
         base: Some(bundled::BASE),
         model,
         environment,
         egress: EgressConfig::default(),
     })?)
+}
+
+/// Where compiled components are kept; a warning where that cannot be.
+pub(crate) fn cache() -> Option<Cache> {
+    match open_cache() {
+        Ok(cache) => Some(cache),
+        Err(reason) => {
+            warn(&format!("compiled components are not kept, so every start is slow: {reason}"));
+            None
+        }
+    }
 }
 
 /// What to run, as the command line says.

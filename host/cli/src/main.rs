@@ -43,6 +43,7 @@ fn run(args: Args) -> Result<failure::Exit, Failure> {
     let done = runtime.block_on(async {
         match args.command {
             None => listing::show(args.config.as_deref()),
+            Some(Command::Inspect(command)) => commands::inspect::inspect(&command, args.config.as_deref()).await,
             Some(Command::Log(command)) => commands::log::log(&command),
             Some(Command::Run(command)) => commands::run::run(command, args.config).await,
             Some(Command::Skill(SkillCommand::Pack(command))) => commands::skill::pack(&command),

@@ -41,6 +41,7 @@ mod error;
 mod generate;
 mod grant;
 mod host;
+mod inspect;
 mod job;
 mod journal;
 mod logic_model;
@@ -59,8 +60,11 @@ mod state;
 mod toolbox;
 
 pub use error::{ProjectError, RunError};
+pub use inspect::{Inspected, Use};
 pub use perstack_models::{ConnectError, Environment, ScriptError, ScriptedModel, connect};
-pub use perstack_sandbox::{Cache, CacheError, ComponentBytes, EgressConfig, EgressError, PackError, pack};
+pub use perstack_sandbox::{
+    Cache, CacheError, ComponentBytes, EgressConfig, EgressError, LoadError, PackError, Purpose, pack,
+};
 pub use perstack_store::{EventEntry, JobHistory, StoreError, Workspace};
 pub use prepare::{PreparedExpert, Runtime, RuntimeConfig};
 pub use project::{BundledFile, Project};

@@ -103,6 +103,14 @@ impl Project {
         }
     }
 
+    /// The folder that its components are relative to; none for one that is part of the program.
+    pub(crate) fn folder(&self) -> Option<&Path> {
+        match &self.files {
+            Files::Folder { folder, .. } => Some(folder),
+            Files::Bundled(_) => None,
+        }
+    }
+
     /// Where its `perstack.toml` is, if somebody can change it.
     pub(crate) fn path(&self) -> Option<&str> {
         matches!(self.files, Files::Folder { .. }).then_some(&self.path)
@@ -136,7 +144,10 @@ impl Project {
     }
 
     /// Reads a component, by its path relative to `perstack.toml`.
-    pub(crate) fn component(&self, path: &str) -> Result<ComponentBytes, LoadError> {
+    ///
+    /// # Errors
+    /// [`LoadError`]: it is missing, unreadable or too large.
+    pub fn component(&self, path: &str) -> Result<ComponentBytes, LoadError> {
         match &self.files {
             Files::Folder { folder, .. } => ComponentBytes::read(&folder.join(path)),
             Files::Bundled(files) => match files.iter().find(|file| file.path == path) {

@@ -1,5 +1,6 @@
 //! The program's commands, a file each.
 
+pub(crate) mod inspect;
 pub(crate) mod log;
 pub(crate) mod plain;
 pub(crate) mod run;
