@@ -16,9 +16,7 @@ use crate::cache::Cache;
 use crate::capability::{Egress, EgressConfig, add_files_to_linker, add_network_to_linker};
 use crate::component::{Calls, ComponentBytes, World, check};
 use crate::error::{LoadError, printable};
-use crate::limits::{
-    MAX_CORE_INSTANCES, MAX_HANDLES, MAX_HOSTCALL_BYTES, MAX_MEMORIES, MAX_TABLE_ELEMENTS, MAX_TABLES,
-};
+use crate::limits::{MAX_MEMORIES, MAX_TABLES};
 use crate::logic::LogicStore;
 use crate::skill::SkillStore;
 use crate::typed::{Documentation, SECTION};
@@ -178,11 +176,11 @@ impl Sandbox {
     }
 
     /// A store that holds nothing but `data`, with everything bounded that is the same for every guest.
-    pub(crate) fn store<T: Send + 'static>(&self, data: T) -> Store<T> {
+    pub(crate) fn store<T: Send + 'static>(&self, data: T, limits: &Limits) -> Store<T> {
         let mut store = Store::new(&self.0.engine, data);
         store.epoch_deadline_async_yield_and_update(1);
         store.set_epoch_deadline(1);
-        store.set_hostcall_fuel(MAX_HOSTCALL_BYTES);
+        store.set_hostcall_fuel(usize::try_from(limits.buffers).unwrap_or(usize::MAX));
         store
     }
 }
@@ -225,11 +223,11 @@ fn engine_config() -> Config {
         .total_memories(POOL_MEMORIES)
         .total_tables(POOL_TABLES)
         .total_core_instances(POOL_CORE_INSTANCES)
-        .max_core_instances_per_component(MAX_CORE_INSTANCES as u32)
+        .max_core_instances_per_component(Limits::DEFAULT_INSTANCES as u32)
         .max_memories_per_component(MAX_MEMORIES as u32)
         .max_tables_per_component(MAX_TABLES as u32)
         .max_tables_per_module(8)
-        .table_elements(MAX_TABLE_ELEMENTS)
+        .table_elements(Limits::DEFAULT_TABLE_ELEMENTS as usize)
         .max_memory_size(usize::try_from(Limits::MAX_MEMORY).unwrap_or(usize::MAX))
         .max_component_instance_size(1 << 20)
         .max_core_instance_size(1 << 20)
@@ -261,9 +259,9 @@ fn keep_time(engine: &Engine) -> std::io::Result<()> {
 }
 
 /// A table of resources that a guest cannot fill without end.
-pub(crate) fn resources() -> wasmtime::component::ResourceTable {
+pub(crate) fn resources(limits: &Limits) -> wasmtime::component::ResourceTable {
     let mut table = wasmtime::component::ResourceTable::new();
-    table.set_max_capacity(MAX_HANDLES);
+    table.set_max_capacity(usize::try_from(limits.handles).unwrap_or(usize::MAX));
     table
 }
 

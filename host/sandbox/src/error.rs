@@ -87,9 +87,11 @@ pub enum Ended {
     #[error("it ran into its limit of {} memory", ByteSize::from_bytes(*.0))]
     Memory(u64),
     #[error("it ran into its limit of {0} table elements")]
-    Table(usize),
+    Table(u64),
+    #[error("it ran into its limit of {0} core instances")]
+    Instances(u64),
     #[error("it ran into its limit of {0} handles")]
-    Handles(usize),
+    Handles(u64),
     #[error("it ran into its time limit of {}", seconds(*.0))]
     Timeout(Duration),
     #[error("its answer is larger than its output limit of {}", ByteSize::from_bytes(*.0))]

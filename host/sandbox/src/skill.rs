@@ -23,7 +23,7 @@ use crate::component::ComponentBytes;
 use crate::convert;
 use crate::engine::{LinkedSkill, Sandbox, resources};
 use crate::error::{Ended, LoadError, printable};
-use crate::limits::{Limiter, MAX_HANDLES, MAX_RANDOM_BYTES, Stopwatch, within};
+use crate::limits::{Limiter, MAX_RANDOM_BYTES, Stopwatch, within};
 use crate::typed::{LeftOut, Typed};
 
 /// Lines of a crash that are told: a panic's message and place.
@@ -165,7 +165,7 @@ impl Skill {
         guest: &Guest,
         call: impl AsyncFnOnce(&mut wasmtime::Store<SkillStore>) -> wasmtime::Result<T>,
     ) -> (Result<T, Ended>, SkillStore) {
-        let mut store = self.sandbox.store(data);
+        let mut store = self.sandbox.store(data, &self.limits);
         store.limiter(|data| &mut data.limiter);
         let answer = within(self.limits.timeout, &guest.stopwatch, async {
             let _place = self.sandbox.place().await.map_err(|error| Ended::Host(error.to_string()))?;
@@ -173,7 +173,8 @@ impl Skill {
         });
         let answer = answer.await.and_then(|answer| answer);
         let mut data = store.into_data();
-        let answer = answer.and_then(|answer| answer.map_err(|error| ended(&error, &mut data.limiter, &guest.stderr)));
+        let answer = answer
+            .and_then(|answer| answer.map_err(|error| ended(&error, &mut data.limiter, &self.limits, &guest.stderr)));
         (answer, data)
     }
 }
@@ -227,7 +228,7 @@ impl ToolSet for Skill {
         };
         let result =
             answer.unwrap_or_else(|ended| Err(ToolError::Ended(format!("`{}` was ended: {ended}", self.name))));
-        let result = result.map_err(|error| noted(error, &data.gate.notes()));
+        let result = result.map_err(|error| noted(error, &data.notes()));
         let (changes, open) = data.state.finish();
         CallOutcome {
             result,
@@ -291,7 +292,7 @@ impl Guest {
 }
 
 /// Why a guest did not return: the limit that it hit, or its crash with what it said.
-pub(crate) fn ended(error: &wasmtime::Error, limiter: &mut Limiter, stderr: &Captured) -> Ended {
+pub(crate) fn ended(error: &wasmtime::Error, limiter: &mut Limiter, limits: &Limits, stderr: &Captured) -> Ended {
     if let Some(limit) = limiter.hit.take() {
         return limit;
     }
@@ -299,11 +300,15 @@ pub(crate) fn ended(error: &wasmtime::Error, limiter: &mut Limiter, stderr: &Cap
         return ended.clone();
     }
     if matches!(error.root_cause().downcast_ref(), Some(ResourceTableError::Full)) {
-        return Ended::Handles(MAX_HANDLES);
+        return Ended::Handles(limits.handles);
     }
     let root = error.root_cause().to_string();
+    // wasmtime has no types for these two.
+    if root.contains("instance count too high") {
+        return Ended::Instances(limits.instances);
+    }
     if root.contains("fuel allocated for hostcalls") {
-        return Ended::HostCall(crate::limits::MAX_HOSTCALL_BYTES as u64);
+        return Ended::HostCall(limits.buffers);
     }
     let said = stderr.text();
     let telling = |line: &&str| !line.trim().is_empty() && !line.starts_with(RUST_NOTE);
@@ -339,16 +344,23 @@ impl SkillStore {
         let egress = skill.sandbox.egress();
         Self {
             wasi,
-            table: resources(),
-            files: GuestFiles::new(directories),
+            table: resources(&skill.limits),
+            files: GuestFiles::new(directories, skill.limits.disk),
             http: WasiHttpCtx::new(),
             gate: Gate::new(egress, network, placeholders, &skill.name, &context, skill.limits),
             limiter: Limiter::new(&skill.limits),
             skill_name: skill.name.clone(),
-            state: SkillState::new(context.state.clone()),
+            state: SkillState::new(context.state.clone(), skill.limits.state),
             context,
             reports: 0,
         }
+    }
+}
+
+impl SkillStore {
+    /// What was denied, and which limits of the host were passed: one sentence each.
+    fn notes(&self) -> Vec<String> {
+        self.files.notes().into_iter().chain(self.gate.notes()).collect()
     }
 }
 

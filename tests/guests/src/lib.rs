@@ -9,6 +9,7 @@ mod sandbox_echo;
 mod sandbox_env;
 mod sandbox_exit;
 mod sandbox_fetch;
+mod sandbox_fill_disk;
 mod sandbox_large_result;
 mod sandbox_list_dir;
 mod sandbox_many_handles;
@@ -211,6 +212,12 @@ mod cases {
     #[tool]
     fn sandbox_context() -> String {
         crate::sandbox_context::run()
+    }
+
+    /// Fills the disk.
+    #[tool]
+    fn sandbox_fill_disk(folder: String, how: String) -> Result<String, String> {
+        crate::sandbox_fill_disk::run(&folder, &how)
     }
 
     /// Sends a request so many times, all of them together or one after the other. Answers with the last response.

@@ -5,7 +5,9 @@ use std::ops::RangeInclusive;
 
 use crate::Limits;
 
-use super::bounds::{MAX_CALL_TIME, MAX_ITEMS, MAX_MEMORY, MAX_OUTPUT, MAX_TRAFFIC, MIN_CALL_TIME, MIN_MEMORY};
+use super::bounds::{
+    MAX_CALL_TIME, MAX_COUNT, MAX_DISK, MAX_ITEMS, MAX_MEMORY, MAX_OUTPUT, MAX_TRAFFIC, MIN_CALL_TIME, MIN_MEMORY,
+};
 use super::error::{ConfigError, Span, quote};
 use super::fields::{Field, Fields};
 use super::network::{HostPattern, NetworkPattern};
@@ -115,9 +117,24 @@ impl FilesystemGrant {
     }
 }
 
-/// Limits that an Expert's own logic has. It has no network.
-pub(super) const LOGIC_LIMITS: &[&str] = &["memory", "timeout", "output"];
-const SKILL_LIMITS: &[&str] = &["memory", "timeout", "output", "upload", "download"];
+/// Limits that an Expert's own logic has. It has neither files nor a network, and its state is a part of its journal.
+pub(super) const LOGIC_LIMITS: &[&str] =
+    &["memory", "timeout", "output", "tableElements", "instances", "handles", "buffers"];
+const SKILL_LIMITS: &[&str] = &[
+    "memory",
+    "timeout",
+    "output",
+    "tableElements",
+    "instances",
+    "handles",
+    "buffers",
+    "state",
+    "disk",
+    "upload",
+    "download",
+    "requests",
+    "connections",
+];
 
 /// Limits, with defaults for what is not set.
 pub(super) fn read_limits(field: &Field<'_>, known: &[&str]) -> Result<Limits, ConfigError> {
@@ -128,11 +145,25 @@ pub(super) fn read_limits(field: &Field<'_>, known: &[&str]) -> Result<Limits, C
     for (name, limit, range) in [
         ("memory", &mut limits.memory, MIN_MEMORY..=MAX_MEMORY),
         ("output", &mut limits.output, least..=MAX_OUTPUT),
+        ("buffers", &mut limits.buffers, least..=MAX_MEMORY),
+        ("state", &mut limits.state, least..=ByteSize::from_bytes(Limits::MAX_STATE)),
+        ("disk", &mut limits.disk, least..=MAX_DISK),
         ("upload", &mut limits.upload, least..=MAX_TRAFFIC),
         ("download", &mut limits.download, least..=MAX_TRAFFIC),
     ] {
         if let Some(size) = fields.get(name) {
             *limit = read_size(&size, range)?.bytes();
+        }
+    }
+    for (name, limit, most) in [
+        ("tableElements", &mut limits.table_elements, Limits::DEFAULT_TABLE_ELEMENTS),
+        ("instances", &mut limits.instances, Limits::DEFAULT_INSTANCES),
+        ("handles", &mut limits.handles, Limits::MAX_HANDLES),
+        ("requests", &mut limits.requests, u64::from(MAX_COUNT)),
+        ("connections", &mut limits.connections, Limits::MAX_CONNECTIONS),
+    ] {
+        if let Some(number) = fields.get(name) {
+            *limit = number.integer(1..=most, "a number")?;
         }
     }
     if let Some(timeout) = fields.get("timeout") {

@@ -226,7 +226,7 @@ async fn requests_of_a_call_are_counted() {
     let host = Host::default();
     let outcome = host.call(&skill, "sandbox_fetch", many(server.url(HOST, "/silent"), 40, true)).await;
     let reason = ended(outcome);
-    assert!(reason.contains("at most 16 requests under way"), "{reason}");
+    assert!(reason.contains("more than 16 requests over the network under way"), "{reason}");
     assert!(server.connections() <= 16, "{}", server.connections());
     let host = Host::default();
     failed(host.call(&skill, "sandbox_fetch", many("https://evil.org/".into(), 1_100, false)).await);

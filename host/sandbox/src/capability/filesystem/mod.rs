@@ -9,6 +9,7 @@
 //! spelled. `perstack.toml` there can be read, and not changed.
 
 mod contents;
+mod disk;
 mod fence;
 mod host;
 mod listing;
@@ -26,6 +27,7 @@ use rustix::io::Errno;
 use wasmtime_wasi::filesystem::Dir;
 use wasmtime_wasi::{FsPerms, OpenMode};
 
+use self::disk::Disk;
 use self::fence::{Fence, Identity, JOBS_FOLDER};
 use self::listing::Listing;
 use crate::error::LoadError;
@@ -52,16 +54,22 @@ pub(crate) struct OpenGrants {
 }
 
 /// What one guest has of them.
-#[derive(Default)]
 pub(crate) struct GuestFiles {
     grants: OpenGrants,
     /// Open listings, by their handles.
     listings: HashMap<u32, Listing>,
+    disk: Arc<Disk>,
 }
 
 impl GuestFiles {
-    pub(crate) fn new(grants: OpenGrants) -> Self {
-        Self { grants, listings: HashMap::new() }
+    /// `disk`: bytes that it may add.
+    pub(crate) fn new(grants: OpenGrants, disk: u64) -> Self {
+        Self { grants, listings: HashMap::new(), disk: Arc::new(Disk::new(disk)) }
+    }
+
+    /// Which limits were passed: one sentence each.
+    pub(crate) fn notes(&self) -> Option<String> {
+        self.disk.note()
     }
 }
 

@@ -1,16 +1,19 @@
 //! A guest's files, and ways to do something to them.
 
 use std::collections::HashMap;
+use std::fs::File;
 use std::io;
+use std::sync::Arc;
 
 use rustix::io::Errno;
 use wasmtime::component::{HasData, Linker, Resource};
 use wasmtime_wasi::filesystem::{self, Descriptor, Dir, WasiFilesystemCtxView, WasiFilesystemView};
 use wasmtime_wasi::p2::bindings::filesystem::{preopens, types};
-use wasmtime_wasi::p2::{FsError, FsResult};
+use wasmtime_wasi::p2::{DynOutputStream, FsError, FsResult};
 use wasmtime_wasi::runtime::spawn_blocking;
 use wasmtime_wasi::{FsPerms, OpenMode};
 
+use super::disk::{Counted, Disk};
 use super::fence::{Fence, Found, LastLink, Place};
 use super::listing::Listing;
 use super::{GuestFiles, OpenGrants};
@@ -25,11 +28,12 @@ pub(crate) struct FilesView<'a> {
     pub(super) wasi: WasiFilesystemCtxView<'a>,
     pub(super) grants: &'a OpenGrants,
     pub(super) listings: &'a mut HashMap<u32, Listing>,
+    pub(super) disk: &'a Arc<Disk>,
 }
 
 impl<'a> FilesView<'a> {
     pub(crate) fn new(files: &'a mut GuestFiles, wasi: WasiFilesystemCtxView<'a>) -> Self {
-        Self { wasi, grants: &files.grants, listings: &mut files.listings }
+        Self { wasi, grants: &files.grants, listings: &mut files.listings, disk: &files.disk }
     }
 }
 
@@ -54,6 +58,14 @@ impl FilesView<'_> {
         match self.wasi.table.get(handle)? {
             Descriptor::Dir(dir) => Ok(dir.clone()),
             Descriptor::File(_) => Err(types::ErrorCode::NotDirectory.into()),
+        }
+    }
+
+    /// The file behind a handle.
+    pub(super) fn file(&self, handle: &Resource<Descriptor>) -> FsResult<Arc<File>> {
+        match self.wasi.table.get(handle)? {
+            Descriptor::File(file) => Ok(file.file.clone()),
+            Descriptor::Dir(_) => Err(types::ErrorCode::IsDirectory.into()),
         }
     }
 
@@ -97,6 +109,13 @@ impl FilesView<'_> {
             work(&fence, old, new)
         });
         done.await.map_err(from_errno)
+    }
+
+    /// A stream into a file that counts what is written.
+    pub(super) fn counted(&mut self, stream: Resource<DynOutputStream>) -> FsResult<Resource<DynOutputStream>> {
+        let stream = self.wasi.table.delete(stream)?;
+        let counted: DynOutputStream = Box::new(Counted { stream, disk: self.disk.clone() });
+        Ok(self.wasi.table.push(counted)?)
     }
 
     /// What wasmtime says of something that is held, but not open.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
+use perstack_core::Limits;
 use perstack_core::config::Destination;
 use rustls::ClientConfig;
 use rustls::pki_types::pem::PemObject;
@@ -22,8 +23,8 @@ use super::resolve::{Known, NoAddress, Resolver, SystemResolver, address, addres
 
 /// How long connecting may take, TLS included.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// Connections of all guests together. More wait: each is an open file, and a hundred guests have sixteen at most.
-const MAX_CONNECTIONS: usize = 256;
+/// Connections of all guests together. More wait: each is an open file.
+const MAX_CONNECTIONS: usize = Limits::MAX_CONNECTIONS as usize;
 
 /// What the operator of the machine says about its network. By default:
 /// - certificates are checked against the system's authorities

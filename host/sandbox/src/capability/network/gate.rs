@@ -1,7 +1,7 @@
 //! The gate: every request of a guest passes it, or is denied by it, and is on record either way.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use http::uri::Scheme;
@@ -18,10 +18,6 @@ use super::exchange::exchange;
 use super::{Egress, OpenNetwork, Placeholders};
 use crate::error::printable;
 
-/// Requests of one call: each is on record as an event.
-const MAX_REQUESTS: usize = 1000;
-/// Requests of one call that are under way at the same time: more than browsers make to one host.
-const MAX_CONNECTIONS: usize = 16;
 /// Bytes of a request's path and query: the most that servers commonly take.
 pub(super) const MAX_URI_BYTES: usize = 16 << 10;
 /// Denials of one call that the model is told; the first ones say why.
@@ -53,7 +49,7 @@ pub(super) struct Call {
     skill_name: String,
     observer: Arc<dyn Observer>,
     limits: Limits,
-    requests: AtomicUsize,
+    requests: AtomicU64,
     connections: Arc<Semaphore>,
     sent: AtomicU64,
     received: AtomicU64,
@@ -88,8 +84,8 @@ impl Gate {
                 skill_name: self.skill_name.clone(),
                 observer: self.observer.clone(),
                 limits: self.limits,
-                requests: AtomicUsize::new(0),
-                connections: Arc::new(Semaphore::new(MAX_CONNECTIONS)),
+                requests: AtomicU64::new(0),
+                connections: Arc::new(Semaphore::new(usize::try_from(self.limits.connections).unwrap_or(1))),
                 sent: AtomicU64::new(0),
                 received: AtomicU64::new(0),
                 notes: Mutex::default(),
@@ -102,8 +98,11 @@ impl Gate {
 impl Call {
     /// Whether a request may go where it wants to, by what it is. Gives where that is, and a place among the call's requests.
     fn admit(&self, request: &Request<WasiBody>) -> Result<(Destination, OwnedSemaphorePermit), Error> {
-        if self.requests.fetch_add(1, Ordering::Relaxed) >= MAX_REQUESTS {
-            self.note(format!("a call makes at most {MAX_REQUESTS} requests"));
+        if self.requests.fetch_add(1, Ordering::Relaxed) >= self.limits.requests {
+            self.note(format!(
+                "it made more than {} requests over the network (`limits.requests`)",
+                self.limits.requests
+            ));
             return Err(Error::ConnectionLimitReached);
         }
         let uri = request.uri();
@@ -126,7 +125,8 @@ impl Call {
             return Err(Error::HttpRequestUriTooLong);
         }
         let Ok(place) = self.connections.clone().try_acquire_owned() else {
-            self.note(format!("a call has at most {MAX_CONNECTIONS} requests under way"));
+            let most = self.limits.connections;
+            self.note(format!("it had more than {most} requests over the network under way (`limits.connections`)"));
             return Err(Error::ConnectionLimitReached);
         };
         Ok((destination, place))
