@@ -72,6 +72,22 @@ fn a_denial_is_an_event_and_nobody_sees_the_secret() {
 }
 
 #[test]
+fn options_of_perstack_mean_what_they_can_mean() {
+    let workspace = workspace();
+    let ran = |arguments: &[&str]| {
+        let mut command = workspace.command(&[&["start", "follow", "say hello"], arguments].concat());
+        Ran::from(command.env("KEY", "the-very-secret-value").output().unwrap())
+    };
+    for runtime in ["local", "docker"] {
+        assert_eq!(ran(&["--runtime", runtime, "--env", "KEY", "--verbose"]).code, Some(0));
+    }
+    let refused = ran(&["--runtime", "cursor"]);
+    assert!(refused.code == Some(2) && refused.stderr.contains("Experts run here, in components"), "{refused:?}");
+    let refused = ran(&["--env", "KEY", "OTHER"]);
+    assert!(refused.code == Some(2) && refused.stderr.contains("the variable `OTHER` is not set"), "{refused:?}");
+}
+
+#[test]
 fn a_secret_that_is_not_set_is_asked_for_before_anything_starts() {
     let workspace = workspace();
     let ran = workspace.run(&["run", "follow", "say hello"]);

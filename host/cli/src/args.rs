@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args as Arguments, Parser, Subcommand};
 use perstack_core::Id;
-use perstack_core::config::ReasoningBudget;
+use perstack_core::config::{ReasoningBudget, RuntimeName};
 
 use crate::commands::log::{Condition, Steps};
 use crate::model::ProviderChoice;
@@ -201,9 +201,21 @@ pub(crate) struct SharedArgs {
     /// A file of variables, in place of `.env` and `.env.local`. Those of the process come first, then earlier files.
     #[arg(long, value_name = "PATH", num_args = 1..)]
     pub(crate) env_path: Vec<PathBuf>,
+    /// Variables that must be set. Which skill sees which of them, perstack.toml says.
+    #[arg(long, value_name = "NAME", num_args = 1..)]
+    pub(crate) env: Vec<String>,
+    /// What runs Experts: local or docker, which are the same here.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) runtime: Option<RuntimeName>,
+    /// Shows more: with `start`, what tools answered, and which hosts skills were connected to.
+    #[arg(long)]
+    pub(crate) verbose: bool,
     /// The most steps that the job may take; 100 by default.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) max_steps: Option<u64>,
+    /// The most tokens that the job may use: with this many, the model is asked no more.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) max_tokens: Option<u64>,
     /// How often the model is asked again after a failure that may pass; 5 by default.
     #[arg(long, value_name = "N")]
     pub(crate) max_retries: Option<u64>,

@@ -5,9 +5,7 @@ use std::path::{Path, PathBuf};
 
 use perstack_core::Id;
 
-use perstack_runtime::{
-    Cache, EgressConfig, Input, JobChoice, Project, Request, Runtime, RuntimeConfig, Settings, Workspace,
-};
+use perstack_runtime::{Cache, Input, JobChoice, Project, Request, Runtime, RuntimeConfig, Settings, Workspace};
 
 use crate::args::SharedArgs;
 use crate::bundled;
@@ -45,14 +43,21 @@ pub(crate) fn workspace(args: &SharedArgs) -> Result<Workspace, Failure> {
 
 /// A runtime with the model that was chosen. It keeps compiled components in the user's cache.
 pub(crate) fn runtime(args: &SharedArgs, project: &Project) -> Result<Runtime, Failure> {
+    if let Some(runtime) = args.runtime {
+        perstack_runtime::accept(runtime)?;
+    }
     let environment = model::environment(args, project.config())?;
+    if let Some(name) = args.env.iter().find(|name| !environment.contains_key(name.as_str())) {
+        let hint = format!("set it: `export {name}=…`, or in `.env`");
+        return Err(Failure::new(Exit::NotStarted, format_args!("the variable `{name}` is not set"), Some(hint)));
+    }
     let model = Some(model::model(args, project.config(), &environment)?);
     Ok(Runtime::new(RuntimeConfig {
         cache: cache(),
         base: Some(bundled::BASE),
         model,
         environment,
-        egress: EgressConfig::default(),
+        ..RuntimeConfig::default()
     })?)
 }
 
@@ -88,7 +93,12 @@ pub(crate) fn request(expert_key: &str, query: Option<String>, args: &SharedArgs
 
 /// What the command line sets over `perstack.toml`.
 pub(crate) fn settings(args: &SharedArgs) -> Settings {
-    Settings { max_steps: args.max_steps, max_retries: args.max_retries, timeout: args.timeout }
+    Settings {
+        max_steps: args.max_steps,
+        max_tokens: args.max_tokens,
+        max_retries: args.max_retries,
+        timeout: args.timeout,
+    }
 }
 
 /// The command with which a job goes on, as it can be typed: with all that was given and still matters.

@@ -78,6 +78,8 @@ pub struct Config {
     pub runtime: Option<RuntimeName>,
     /// Most steps of a job, at least 1.
     pub max_steps: Option<u32>,
+    /// Most tokens of a job, at least 1. Perstack has no such limit.
+    pub max_tokens: Option<u32>,
     /// Most retries of a failed generation.
     pub max_retries: Option<u32>,
     /// Time for one generation, at least a millisecond.
@@ -99,6 +101,7 @@ const FORMAT: Format = Format {
         "reasoningBudget",
         "runtime",
         "maxSteps",
+        "maxTokens",
         "maxRetries",
         "timeout",
         "envPath",
@@ -125,6 +128,7 @@ impl Config {
             reasoning_budget: fields.optional("reasoningBudget", ReasoningBudget::read)?,
             runtime: fields.optional("runtime", |field| field.parse())?,
             max_steps: fields.optional("maxSteps", |field| field.count(1))?,
+            max_tokens: fields.optional("maxTokens", |field| field.count(1))?,
             max_retries: fields.optional("maxRetries", |field| field.count(0))?,
             timeout: fields.optional("timeout", |field| {
                 field.count(1).map(|milliseconds| Duration::from_millis(milliseconds.into()))

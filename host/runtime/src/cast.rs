@@ -133,6 +133,9 @@ impl Cast {
                 toolbox.add(&expert.key, selection)?;
             }
         }
+        for set in &self.runtime.tool_sets {
+            toolbox.add(&expert.key, Selection { set: set.clone(), pick: &[], omit: &[] })?;
+        }
         for (skill, tool) in expert.interactive_tools() {
             toolbox.add_interactive(&expert.key, &skill.name, tool)?;
         }

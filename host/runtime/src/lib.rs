@@ -66,7 +66,7 @@ pub use perstack_sandbox::{
     Cache, CacheError, ComponentBytes, EgressConfig, EgressError, LoadError, PackError, Purpose, pack,
 };
 pub use perstack_store::{EventEntry, JobHistory, StoreError, Workspace};
-pub use prepare::{PreparedExpert, Runtime, RuntimeConfig};
+pub use prepare::{PreparedExpert, Runtime, RuntimeConfig, accept};
 pub use project::{BundledFile, Project};
 pub use recorder::Listener;
 pub use request::{Input, JobChoice, Outcome, Prepared, Request, Settings, SkillSummary, Stop};

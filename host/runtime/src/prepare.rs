@@ -31,6 +31,8 @@ pub struct RuntimeConfig {
     pub environment: Environment,
     /// What the operator of the machine says about its network.
     pub egress: EgressConfig,
+    /// Skills of the embedding program. Every Expert has them, after those that it declares.
+    pub tool_sets: Vec<Arc<dyn ToolSet>>,
 }
 
 /// Runs Experts.
@@ -40,6 +42,7 @@ pub struct Runtime {
     pub(crate) base: Option<ComponentBytes>,
     pub(crate) model: Option<Result<Arc<dyn Model>, ConnectError>>,
     pub(crate) environment: Arc<Environment>,
+    pub(crate) tool_sets: Vec<Arc<dyn ToolSet>>,
 }
 
 impl Runtime {
@@ -58,7 +61,8 @@ impl Runtime {
         let failed = |error| RunError::Sandbox(Box::new(error));
         let sandbox = Sandbox::new(SandboxConfig { cache: config.cache, egress: config.egress }).map_err(failed)?;
         let base = config.base.map(ComponentBytes::new).transpose().map_err(failed)?;
-        Ok(Self { sandbox, base, model: config.model, environment: Arc::new(config.environment) })
+        let RuntimeConfig { model, environment, tool_sets, .. } = config;
+        Ok(Self { sandbox, base, model, environment: Arc::new(environment), tool_sets })
     }
 
     /// Prepares an Expert and runs it once.
@@ -87,12 +91,25 @@ impl Runtime {
         workspace: &Workspace,
         expert_key: &str,
     ) -> Result<PreparedExpert, RunError> {
-        if let Some(runtime) = project.config().runtime.filter(|runtime| *runtime != RuntimeName::Local) {
-            return Err(RunError::OtherRuntime { name: runtime.to_string() });
+        if let Some(runtime) = project.config().runtime {
+            accept(runtime)?;
         }
         let cast = Arc::new(Cast::new(self.clone(), project.clone(), workspace.clone()));
         let expert = cast.expert(expert_key).await?;
         Ok(PreparedExpert { settings: RunDefaults::of(project, self.model().map(AsRef::as_ref)), cast, expert })
+    }
+}
+
+/// Refuses what runs other agents. `docker` asks for what every skill has here: a boundary.
+///
+/// # Errors
+/// [`RunError::OtherRuntime`].
+pub fn accept(runtime: RuntimeName) -> Result<(), RunError> {
+    match runtime {
+        RuntimeName::Local | RuntimeName::Docker => Ok(()),
+        RuntimeName::Cursor | RuntimeName::ClaudeCode | RuntimeName::Gemini => {
+            Err(RunError::OtherRuntime { name: runtime.to_string() })
+        }
     }
 }
 
@@ -102,6 +119,7 @@ pub(crate) struct RunDefaults {
     pub(crate) model: String,
     pub(crate) max_steps: u64,
     pub(crate) max_retries: u64,
+    pub(crate) max_tokens: Option<u64>,
     pub(crate) timeout: u64,
 }
 
@@ -113,6 +131,7 @@ impl RunDefaults {
             model: model.map_or_else(named, |model| model.name().to_owned()),
             max_steps: config.max_steps.unwrap_or(DEFAULT_MAX_STEPS).into(),
             max_retries: config.max_retries.unwrap_or(DEFAULT_MAX_RETRIES).into(),
+            max_tokens: config.max_tokens.map(u64::from),
             timeout: config.timeout.unwrap_or(DEFAULT_TIMEOUT).as_millis().try_into().unwrap_or(u64::MAX),
         }
     }

@@ -18,8 +18,9 @@ pub(crate) struct Plain(Mutex<Shown>);
 
 impl Plain {
     /// `questions`: names of the tools with which the Expert asks the user.
-    pub(crate) fn new(questions: &[String], project: &Project) -> Self {
+    pub(crate) fn new(questions: &[String], project: &Project, verbosity: Verbosity) -> Self {
         Self(Mutex::new(Shown {
+            verbosity,
             questions: questions.to_vec(),
             project: project.clone(),
             runs: BTreeMap::new(),
@@ -29,7 +30,17 @@ impl Plain {
     }
 }
 
+/// How much is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verbosity {
+    /// What people follow.
+    Normal,
+    /// Also what tools answered, and which hosts skills were connected to.
+    Verbose,
+}
+
 struct Shown {
+    verbosity: Verbosity,
     /// What denials are explained with.
     project: Project,
     /// Calls that are not told: they are asked.
@@ -109,11 +120,13 @@ impl Shown {
                 self.line(depth, &format!("✓ {expert_key} · {took}"));
             }
             RunEvent::ResolveToolResults { tool_results } => {
-                for result in tool_results.iter().filter(|result| result.is_error == Some(true)) {
-                    self.line(
-                        depth + 1,
-                        &format!("✗ {}: {}", result.tool_name, shortened(&text_of(result), SHOWN_OF_FAILURES)),
-                    );
+                for result in tool_results {
+                    let failed = result.is_error == Some(true);
+                    if failed || self.verbosity == Verbosity::Verbose {
+                        let (mark, text) = (if failed { "✗" } else { "✓" }, text_of(result));
+                        let shown = shortened(&text, SHOWN_OF_FAILURES);
+                        self.line(depth + 1, &format!("{mark} {}: {shown}", result.tool_name));
+                    }
                 }
             }
             RunEvent::StopRunByError { error, .. } if depth > 0 => {
@@ -127,6 +140,11 @@ impl Shown {
         let Run { expert_key, depth, .. } = self.known(run_id);
         let depth = depth + 1;
         match event {
+            RuntimeEvent::ProxyAccess { action: ProxyAction::Allowed, domain, port, skill_name, .. }
+                if self.verbosity == Verbosity::Verbose =>
+            {
+                self.line(depth, &format!("→ {skill_name}: {domain}:{port}"));
+            }
             RuntimeEvent::ProxyAccess { action: ProxyAction::Blocked, domain, port, reason, skill_name } => {
                 let reason = reason.as_deref().unwrap_or("blocked");
                 self.line(depth, &format!("✗ {skill_name}: network access to {domain}:{port} denied: {reason}"));

@@ -11,7 +11,7 @@ use perstack_runtime::{
 use serde_json::Value;
 
 use crate::args::StartArgs;
-use crate::commands::plain::{Plain, show};
+use crate::commands::plain::{Plain, Verbosity, show};
 use crate::commands::run::{warn_left_out, warn_unused};
 use crate::context;
 use crate::failure::{Exit, Failure};
@@ -42,8 +42,16 @@ pub(crate) async fn start(args: StartArgs, config: Option<PathBuf>) -> Result<Ex
     let go_on =
         |job: Option<&Id>| context::continue_command("start", &expert_key, job, &args.shared, config.as_deref());
     let latest = go_on(args.shared.continue_job.as_ref());
-    let conversation =
-        Conversation { prepared, project, workspace, questions: summary.questions, continuing, go_on: &go_on };
+    let verbosity = if args.shared.verbose { Verbosity::Verbose } else { Verbosity::Normal };
+    let conversation = Conversation {
+        prepared,
+        project,
+        verbosity,
+        workspace,
+        questions: summary.questions,
+        continuing,
+        go_on: &go_on,
+    };
     match Interrupts::listen()?.unless(conversation.hold(request)).await {
         Ok(ended) => ended,
         Err(exit) => {
@@ -57,6 +65,7 @@ pub(crate) async fn start(args: StartArgs, config: Option<PathBuf>) -> Result<Ex
 struct Conversation<'a> {
     prepared: PreparedExpert,
     project: Project,
+    verbosity: Verbosity,
     workspace: Workspace,
     /// Names of the tools with which the Expert asks.
     questions: Vec<String>,
@@ -73,7 +82,8 @@ impl Conversation<'_> {
         let settings = request.settings;
         loop {
             let asked_in = request.job.clone();
-            let running = self.prepared.run(request, Arc::new(Plain::new(&self.questions, &self.project)));
+            let running =
+                self.prepared.run(request, Arc::new(Plain::new(&self.questions, &self.project, self.verbosity)));
             let outcome = match running.await {
                 Ok(outcome) => outcome,
                 Err(RunError::AnswerExpected { job, .. }) if self.continuing => {
