@@ -51,7 +51,7 @@ fn a_denial_names_the_lines_to_add_and_is_found_in_the_log() {
     // The Expert is told in a sentence.
     assert!(ran.stdout.contains("(network access to other.example.com:8443 denied: "), "{ran:?}");
     let log = workspace.run(&["log", "--summary"]).stdout;
-    assert!(log.contains("network      1 requests, 1 of them denied\n"), "{log}");
+    assert!(log.contains("network      1 requests\ndenied       1\n"), "{log}");
     assert!(log.contains("1 × web: other.example.com:8443 blocked: not granted"), "{log}");
 }
 

@@ -132,6 +132,8 @@ pub enum RuntimeEvent {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         fraction: Option<f32>,
     },
+    /// A skill was denied access to a file. Perstack has no such event: its skills have the whole workspace.
+    FileDenied { skill_name: String, path: String, reason: String },
     /// A skill asked for access to the network. Its name is ours: Perstack has one proxy for all skills.
     ProxyAccess {
         action: ProxyAction,

@@ -182,6 +182,15 @@ pub enum Observation {
         /// How far it is, 0 to 1, where that is known.
         fraction: Option<f32>,
     },
+    /// The skill was denied access to a file.
+    FileDenied {
+        /// The skill.
+        skill_name: String,
+        /// The file, as the skill named it.
+        path: String,
+        /// Why.
+        reason: String,
+    },
     /// The skill asked for access to the network.
     NetworkAccess {
         /// The skill.

@@ -1,6 +1,6 @@
 //! What to add to `perstack.toml` when a skill was denied what it asked for.
 
-use perstack_core::config::{NetworkPattern, SkillKind, WasmSkill};
+use perstack_core::config::{Access, FilesystemGrant, GrantPath, NetworkPattern, SkillKind, WasmSkill};
 
 use crate::project::Project;
 
@@ -22,6 +22,34 @@ impl Project {
         Some(format!(
             "add to {path}:{line}\n[experts.\"{expert_key}\".skills.\"{skill_name}\".capabilities]\nnetwork = [{}]",
             network.join(", ")
+        ))
+    }
+}
+
+impl Project {
+    /// The lines that would let a skill write to a file that it may read, and where they belong. None where lines do not
+    /// help.
+    pub fn file_grant(&self, expert_key: &str, skill_name: &str, file: &str) -> Option<String> {
+        let path = self.path()?;
+        let expert = self.expert(expert_key)?;
+        let skill = expert.skills.iter().find(|skill| skill.name == skill_name)?;
+        let SkillKind::Wasm(WasmSkill { capabilities, .. }) = &skill.kind else { return None };
+        let file: GrantPath = file.parse().ok()?;
+        let mut granted = capabilities.filesystem.clone();
+        let closest = granted.iter_mut().filter(|grant| file.within(&grant.path));
+        let closest = closest.max_by_key(|grant| grant.path.as_str().len())?;
+        if closest.access == Access::Write {
+            return None;
+        }
+        closest.access = Access::Write;
+        let line = self.line(capabilities.span.as_ref().unwrap_or(&skill.span));
+        let granted: Vec<String> = granted
+            .iter()
+            .map(|FilesystemGrant { path, access }| format!("{{ path = \"{path}\", access = \"{access}\" }}"))
+            .collect();
+        Some(format!(
+            "add to {path}:{line}\n[experts.\"{expert_key}\".skills.\"{skill_name}\".capabilities]\nfilesystem = [{}]",
+            granted.join(", ")
         ))
     }
 }
@@ -54,5 +82,18 @@ mod tests {
         assert_eq!(lines(&granted, "api.exa.ai", 8443).unwrap(), expected);
         assert_eq!(lines(&granted, "b.ai", 443), None);
         assert_eq!(lines(&granted, "127.0.0.1", 443), None);
+    }
+
+    #[test]
+    fn the_closest_grant_becomes_one_to_write() {
+        let granted = "[experts.\"a\".skills.\"s\".capabilities]\n\
+                       filesystem = [{ path = \".\", access = \"read\" }, { path = \"out\", access = \"write\" }]\n";
+        let grant = |file: &str| project(granted).file_grant("a", "s", file);
+        let lines = grant("in/x").unwrap();
+        let expected = "filesystem = [{ path = \".\", access = \"write\" }, { path = \"out\", access = \"write\" }]";
+        assert!(lines.ends_with(expected), "{lines}");
+        // It may write there, so that was not why.
+        assert_eq!(grant("out/perstack.toml"), None);
+        assert_eq!(grant("../x"), None);
     }
 }

@@ -70,6 +70,9 @@ impl Observer for Recorder {
             Observation::Progress { skill_name, tool_call_id, message, fraction } => {
                 RuntimeEvent::SkillProgress { skill_name, tool_call_id, message, fraction }
             }
+            Observation::FileDenied { skill_name, path, reason } => {
+                RuntimeEvent::FileDenied { skill_name, path, reason }
+            }
             Observation::NetworkAccess { skill_name, host: domain, port, denied: reason } => {
                 let action = if reason.is_some() { ProxyAction::Blocked } else { ProxyAction::Allowed };
                 RuntimeEvent::ProxyAccess { action, domain, port, reason, skill_name }

@@ -16,8 +16,8 @@ use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 use crate::bindings::{skill, types};
 use crate::capability::{
-    Captured, FilesView, Gate, Grants, GuestFiles, HasFiles, NetworkGrants, OpenGrants, OpenNetwork, Placeholders,
-    SkillState, open_directories, open_network, set_environment, set_placeholders,
+    Captured, Denials, FilesView, Gate, Grants, GuestFiles, HasFiles, NetworkGrants, OpenGrants, OpenNetwork,
+    Placeholders, SkillState, open_directories, open_network, set_environment, set_placeholders,
 };
 use crate::component::ComponentBytes;
 use crate::convert;
@@ -345,7 +345,7 @@ impl SkillStore {
         Self {
             wasi,
             table: resources(&skill.limits),
-            files: GuestFiles::new(directories, skill.limits.disk),
+            files: GuestFiles::new(directories, skill.limits.disk, Denials::new(&skill.name, context.observer.clone())),
             http: WasiHttpCtx::new(),
             gate: Gate::new(egress, network, placeholders, &skill.name, &context, skill.limits),
             limiter: Limiter::new(&skill.limits),
@@ -360,7 +360,7 @@ impl SkillStore {
 impl SkillStore {
     /// What was denied, and which limits of the host were passed: one sentence each.
     fn notes(&self) -> Vec<String> {
-        self.files.notes().into_iter().chain(self.gate.notes()).collect()
+        self.files.notes().chain(self.gate.notes()).collect()
     }
 }
 

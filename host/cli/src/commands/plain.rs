@@ -140,6 +140,11 @@ impl Shown {
         let Run { expert_key, depth, .. } = self.known(run_id);
         let depth = depth + 1;
         match event {
+            RuntimeEvent::FileDenied { skill_name, path, reason } => {
+                self.line(depth, &format!("✗ {skill_name}: access to `{path}` denied: {reason}"));
+                let lines = self.project.file_grant(&expert_key, skill_name, path);
+                self.hint(depth + 1, lines.as_deref());
+            }
             RuntimeEvent::ProxyAccess { action: ProxyAction::Allowed, domain, port, skill_name, .. }
                 if self.verbosity == Verbosity::Verbose =>
             {
@@ -148,9 +153,8 @@ impl Shown {
             RuntimeEvent::ProxyAccess { action: ProxyAction::Blocked, domain, port, reason, skill_name } => {
                 let reason = reason.as_deref().unwrap_or("blocked");
                 self.line(depth, &format!("✗ {skill_name}: network access to {domain}:{port} denied: {reason}"));
-                if let Some(lines) = self.project.network_grant(&expert_key, skill_name, domain, *port) {
-                    self.line(depth + 1, &format!("hint: {}", indented(&lines, depth + 1)));
-                }
+                let lines = self.project.network_grant(&expert_key, skill_name, domain, *port);
+                self.hint(depth + 1, lines.as_deref());
             }
             RuntimeEvent::SkillStderr { skill_name, message } => {
                 for line in message.lines() {
@@ -161,6 +165,12 @@ impl Shown {
                 self.line(depth, &format!("{skill_name}: {message}"));
             }
             _ => {}
+        }
+    }
+
+    fn hint(&mut self, depth: usize, lines: Option<&str>) {
+        if let Some(lines) = lines {
+            self.line(depth, &format!("hint: {}", indented(lines, depth)));
         }
     }
 

@@ -16,7 +16,7 @@ use perstack_core::config::{FilesystemGrant, Needs};
 
 pub use clocks::GuestClock;
 pub use filesystem::DirectoryGrant;
-pub(crate) use filesystem::{ContentsError, FilesView, GuestFiles, HasFiles, OpenGrants};
+pub(crate) use filesystem::{ContentsError, Denials, FilesView, GuestFiles, HasFiles, OpenGrants};
 pub(crate) use network::{Egress, Gate, OpenNetwork, Placeholders};
 pub use network::{EgressConfig, EgressError, NetworkGrants, SecretGrant};
 pub(crate) use random::seeded;

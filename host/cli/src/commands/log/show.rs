@@ -131,6 +131,8 @@ fn part(part: &Part) -> String {
 
 /// The type of event with which a skill's access to the network is on record.
 const PROXY_ACCESS: &str = "proxyAccess";
+/// The types of events that tell of denials.
+const DENIALS: [&str; 2] = [PROXY_ACCESS, "fileDenied"];
 /// Denials that a summary tells apart.
 const SHOWN_DENIALS: usize = 20;
 
@@ -144,10 +146,10 @@ fn summary(found: &Found) -> Result<String, Failure> {
             let event = found.history.event(event).map_err(unreadable)?;
             let results: Vec<ToolResult> = list(&event, "toolResults");
             failed += results.iter().filter(|result| result.is_error == Some(true)).count();
-        } else if event.kind == PROXY_ACCESS {
-            let event = found.history.event(event).map_err(unreadable)?;
-            if event.get("action").and_then(Value::as_str) == Some("blocked") {
-                *denials.entry(detail(PROXY_ACCESS, &event)).or_default() += 1;
+        } else if DENIALS.contains(&&*event.kind) {
+            let (kind, event) = (&event.kind, found.history.event(event).map_err(unreadable)?);
+            if event.get("action").and_then(Value::as_str) != Some("allowed") {
+                *denials.entry(detail(kind, &event)).or_default() += 1;
             }
         }
     }
@@ -168,7 +170,7 @@ fn summary(found: &Found) -> Result<String, Failure> {
     Ok(format!(
         "\nevents       {}\nerrors       {errors}, and {failed} results of tools\ntool calls   {} replies with calls\n\
          delegations  {}\ntokens       {} in, {} cached, {} out, of it {} reasoning\n\
-         network      {} requests, {denied} of them denied\n{denials}\
+         network      {} requests\ndenied       {denied}\n{denials}\
          time         {} from the first event to the last: {} the model, {} tools\n",
         found.all.len(),
         number(&["callTools"]),
@@ -256,6 +258,7 @@ fn detail(kind: &str, event: &Value) -> String {
             let (skill, action, domain) = (text("skillName"), text("action"), text("domain"));
             format!("{skill}: {domain}:{port} {action}{}", reason.unwrap_or_default())
         }
+        "fileDenied" => format!("{}: {}: {}", text("skillName"), text("path"), text("reason")),
         "skillConnected" | "skillDisconnected" | "skillStarting" => text("skillName"),
         "initializeRuntime" => text("model"),
         _ => String::new(),

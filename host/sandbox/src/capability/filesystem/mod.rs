@@ -9,6 +9,7 @@
 //! spelled. `perstack.toml` there can be read, and not changed.
 
 mod contents;
+mod denials;
 mod disk;
 mod fence;
 mod host;
@@ -33,6 +34,7 @@ use self::listing::Listing;
 use crate::error::LoadError;
 
 pub(crate) use self::contents::ContentsError;
+pub(crate) use self::denials::Denials;
 pub(crate) use self::view::{FilesView, HasFiles, add_to_linker};
 
 /// One directory that a guest may use.
@@ -59,17 +61,18 @@ pub(crate) struct GuestFiles {
     /// Open listings, by their handles.
     listings: HashMap<u32, Listing>,
     disk: Arc<Disk>,
+    denials: Denials,
 }
 
 impl GuestFiles {
     /// `disk`: bytes that it may add.
-    pub(crate) fn new(grants: OpenGrants, disk: u64) -> Self {
-        Self { grants, listings: HashMap::new(), disk: Arc::new(Disk::new(disk)) }
+    pub(crate) fn new(grants: OpenGrants, disk: u64, denials: Denials) -> Self {
+        Self { grants, listings: HashMap::new(), disk: Arc::new(Disk::new(disk)), denials }
     }
 
-    /// Which limits were passed: one sentence each.
-    pub(crate) fn notes(&self) -> Option<String> {
-        self.disk.note()
+    /// What was denied, and which limits were passed: one sentence each.
+    pub(crate) fn notes(&self) -> impl Iterator<Item = String> {
+        self.denials.notes().iter().cloned().chain(self.disk.note())
     }
 }
 

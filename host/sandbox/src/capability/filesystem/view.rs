@@ -13,6 +13,7 @@ use wasmtime_wasi::p2::{DynOutputStream, FsError, FsResult};
 use wasmtime_wasi::runtime::spawn_blocking;
 use wasmtime_wasi::{FsPerms, OpenMode};
 
+use super::denials::Denials;
 use super::disk::{Counted, Disk};
 use super::fence::{Fence, Found, LastLink, Place};
 use super::listing::Listing;
@@ -29,11 +30,13 @@ pub(crate) struct FilesView<'a> {
     pub(super) grants: &'a OpenGrants,
     pub(super) listings: &'a mut HashMap<u32, Listing>,
     pub(super) disk: &'a Arc<Disk>,
+    pub(super) denials: &'a mut Denials,
 }
 
 impl<'a> FilesView<'a> {
     pub(crate) fn new(files: &'a mut GuestFiles, wasi: WasiFilesystemCtxView<'a>) -> Self {
-        Self { wasi, grants: &files.grants, listings: &mut files.listings, disk: &files.disk }
+        let GuestFiles { grants, listings, disk, denials } = files;
+        Self { wasi, grants, listings, disk, denials }
     }
 }
 
@@ -78,12 +81,25 @@ impl FilesView<'_> {
         work: impl FnOnce(&Fence, Place) -> Result<R, Errno> + Send + 'static,
     ) -> FsResult<R> {
         let start = self.dir(start)?;
-        let fence = self.grants.fence.clone();
+        let (fence, from) = (self.grants.fence.clone(), start.clone());
         let done = spawn_blocking(move || {
-            let place = fence.resolve(&start.dir, start.perms.write_not_permitted(), &path, last_link)?;
-            work(&fence, place)
+            let place = fence.resolve(&from.dir, from.perms.write_not_permitted(), &path, last_link);
+            (place.and_then(|place| work(&fence, place)), path)
         });
-        done.await.map_err(from_errno)
+        let (done, path) = done.await;
+        done.map_err(|errno| from_errno(self.denied(&start, &path, errno)))
+    }
+
+    /// What an operation failed with. If that was for want of a grant it is told, with the path as the workspace has it.
+    fn denied(&mut self, start: &Dir, path: &str, errno: Errno) -> Errno {
+        let granted = self.grants.preopens.iter().find(|(dir, _)| Arc::ptr_eq(&dir.dir, &start.dir));
+        let path = match granted.map(|(_, granted)| granted.as_str()) {
+            Some(".") => path.to_owned(),
+            Some(granted) => format!("{granted}/{path}"),
+            // Below a directory that the guest opened.
+            None => format!("…/{path}"),
+        };
+        self.denials.tell(&path, errno)
     }
 
     /// The same with two paths. Links at their ends are not followed.
@@ -95,6 +111,7 @@ impl FilesView<'_> {
     ) -> FsResult<R> {
         let (old_start, new_start) = (self.dir(&old.0)?, self.dir(&new.0)?);
         let fence = self.grants.fence.clone();
+        let (at, named) = (new_start.clone(), new.1.clone());
         let done = spawn_blocking(move || {
             let place = |start: Dir, path: &str| {
                 fence.resolve(&start.dir, start.perms.write_not_permitted(), path, LastLink::Keep)
@@ -108,7 +125,7 @@ impl FilesView<'_> {
             new.is_free()?;
             work(&fence, old, new)
         });
-        done.await.map_err(from_errno)
+        done.await.map_err(|errno| from_errno(self.denied(&at, &named, errno)))
     }
 
     /// A stream into a file that counts what is written.
