@@ -250,6 +250,22 @@ fn steps_are_limited_and_the_limit_can_be_raised() {
     assert_eq!(story(&ran).last().unwrap(), "two 4 completeRun");
 }
 
+#[test]
+fn tokens_are_limited_and_the_limit_can_be_raised() {
+    let call = "[[experts.two.replies]]\ntoolCalls = [{ name = 'totals', arguments = { game = 'go' } }]\n\
+                usage = { inputTokens = 90, outputTokens = 10 }\n";
+    let workspace = workspace(&(call.repeat(3) + "[[experts.two.replies]]\ntext = 'Done.'"));
+    let ran = run(&workspace, "two", &["Hi", "--max-tokens", "150"]);
+    assert_eq!(ran.code, Some(1));
+    let stopped = find(&ran, "stopRunByError");
+    assert_eq!(stopped["error"]["name"], "MaxTokensExceeded");
+    let message = "the job has used 200 tokens, of 150 that it may use (`--max-tokens`)";
+    assert_eq!(stopped["error"]["message"], message);
+    let ran = run(&workspace, "two", &["--continue", "--max-tokens", "1000"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert_eq!(find(&ran, "completeRun")["text"], "Done.");
+}
+
 const MIXED: &str = r#"
 [[experts.lead.replies]]
 toolCalls = [

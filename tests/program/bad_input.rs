@@ -93,15 +93,15 @@ fn what_is_not_there_yet_is_refused_by_name() {
     let mcp = format!("{PROJECT}[experts.broken.skills.web]\ntype = 'mcpStdioSkill'\ncommand = 'npx'\n");
     says(&refused_with(&mcp), "skill `web` of Expert `broken`: MCP servers cannot be used yet");
     let grant = |grant: &str| format!("{WITH_SKILL}[experts.broken.skills.tools.capabilities]\n{grant}\n");
-    says(&refused_with(&grant("network = ['https://api.exa.ai']")), "`network` cannot be granted yet");
-    says(&refused_with(&grant("secrets = { KEY = ['api.exa.ai'] }")), "`secrets` cannot be granted yet");
+    says(&refused_with(&grant("network = ['https://10.0.0.1']")), "`10.0.0.1` is not a public host");
+    says(&refused_with(&grant("secrets = { KEY = ['api.exa.ai'] }")), "granted variable `KEY`, which is not set");
     says(&refused_with(&grant("env = ['NOT_SET']")), "granted variable `NOT_SET`, which is not set");
     says(
         &refused_with(&grant("filesystem = [{ path = 'none', access = 'read' }]")),
         "directory `none` cannot be granted",
     );
-    let other = format!("runtime = 'docker'\n{PROJECT}");
-    says(&refused_with(&other), "`runtime = \"docker\"` cannot be used");
+    let other = format!("runtime = 'cursor'\n{PROJECT}");
+    says(&refused_with(&other), "`runtime = \"cursor\"` cannot be used");
     for version in ["v1.0.1", "2", "latest"] {
         let newer = format!("{PROJECT}minRuntimeVersion = '{version}'\n");
         says(&refused_with(&newer), &format!("needs version {version} of the runtime"));

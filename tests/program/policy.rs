@@ -180,9 +180,9 @@ fn the_skill_that_models_have_is_bound_too() {
 
 #[test]
 fn other_runtimes_are_native_programs() {
-    let workspace = workspace(&format!("runtime = 'docker'\n{PROJECT}"));
+    let workspace = workspace(&format!("runtime = 'cursor'\n{PROJECT}"));
     let said = refused(&workspace, "native = 'deny'\n");
-    let asks = "has `runtime = \"docker\"`, which starts native programs";
+    let asks = "has `runtime = \"cursor\"`, which starts native programs";
     assert_eq!(said, refusal("this project", asks, "native", 1));
 }
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args as Arguments, Parser, Subcommand};
 use perstack_core::Id;
-use perstack_core::config::ReasoningBudget;
+use perstack_core::config::{ReasoningBudget, RuntimeName};
 
 use crate::commands::log::{Condition, Steps};
 use crate::model::ProviderChoice;
@@ -59,6 +59,10 @@ pub(crate) enum Command {
         after_help = "Exit status: 0, or 1 where the host policy is strict and something that it needs is missing."
     )]
     Doctor(DoctorArgs),
+    /// Shows what a component is, what it asks for, and who grants it that.
+    #[command(after_help = "Examples:\n  perstack inspect weather.wasm             a file\n  \
+                            perstack inspect researcher/weather       a skill of an Expert")]
+    Inspect(InspectArgs),
     /// Gets components ready to be skills.
     #[command(subcommand)]
     Skill(SkillCommand),
@@ -164,6 +168,16 @@ pub(crate) struct DoctorArgs {
 }
 
 #[derive(Debug, Arguments)]
+pub(crate) struct InspectArgs {
+    /// A component's file; or a skill, as NAME or EXPERT/NAME.
+    #[arg(value_name = "FILE|SKILL")]
+    pub(crate) subject: String,
+    /// One JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Arguments)]
 pub(crate) struct PackArgs {
     /// The component.
     pub(crate) component: PathBuf,
@@ -212,9 +226,21 @@ pub(crate) struct SharedArgs {
     /// A file of variables, in place of `.env` and `.env.local`. Those of the process come first, then earlier files.
     #[arg(long, value_name = "PATH", num_args = 1..)]
     pub(crate) env_path: Vec<PathBuf>,
+    /// Variables that must be set. Which skill sees which of them, perstack.toml says.
+    #[arg(long, value_name = "NAME", num_args = 1..)]
+    pub(crate) env: Vec<String>,
+    /// What runs Experts: local or docker, which are the same here.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) runtime: Option<RuntimeName>,
+    /// Shows more: with `start`, what tools answered, and which hosts skills were connected to.
+    #[arg(long)]
+    pub(crate) verbose: bool,
     /// The most steps that the job may take; 100 by default.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) max_steps: Option<u64>,
+    /// The most tokens that the job may use: with this many, the model is asked no more.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) max_tokens: Option<u64>,
     /// How often the model is asked again after a failure that may pass; 5 by default.
     #[arg(long, value_name = "N")]
     pub(crate) max_retries: Option<u64>,

@@ -45,16 +45,34 @@ pub(crate) fn workspace(args: &SharedArgs) -> Result<Workspace, Failure> {
 
 /// A runtime with the model that was chosen. It keeps compiled components in the user's cache.
 pub(crate) fn runtime(args: &SharedArgs, project: &Project, policy: Option<HostPolicy>) -> Result<Runtime, Failure> {
+    if let Some(runtime) = args.runtime {
+        perstack_runtime::accept(runtime)?;
+    }
     let environment = model::environment(&args.env_path, project.config())?;
+    if let Some(name) = args.env.iter().find(|name| !environment.contains_key(name.as_str())) {
+        let hint = format!("set it: `export {name}=…`, or in `.env`");
+        return Err(Failure::new(Exit::NotStarted, format_args!("the variable `{name}` is not set"), Some(hint)));
+    }
     let model = Some(model::model(args, project.config(), &environment)?);
-    let cache = match open_cache() {
+    Ok(Runtime::new(RuntimeConfig {
+        cache: cache(),
+        base: Some(bundled::BASE),
+        model,
+        environment,
+        policy,
+        ..RuntimeConfig::default()
+    })?)
+}
+
+/// Where compiled components are kept; a warning where that cannot be.
+pub(crate) fn cache() -> Option<Cache> {
+    match open_cache() {
         Ok(cache) => Some(cache),
         Err(reason) => {
             warn(&format!("compiled components are not kept, so every start is slow: {reason}"));
             None
         }
-    };
-    Ok(Runtime::new(RuntimeConfig { cache, base: Some(bundled::BASE), model, environment, policy })?)
+    }
 }
 
 /// What to run, as the command line says.
@@ -78,7 +96,12 @@ pub(crate) fn request(expert_key: &str, query: Option<String>, args: &SharedArgs
 
 /// What the command line sets over `perstack.toml`.
 pub(crate) fn settings(args: &SharedArgs) -> Settings {
-    Settings { max_steps: args.max_steps, max_retries: args.max_retries, timeout: args.timeout }
+    Settings {
+        max_steps: args.max_steps,
+        max_tokens: args.max_tokens,
+        max_retries: args.max_retries,
+        timeout: args.timeout,
+    }
 }
 
 /// The command with which a job goes on, as it can be typed: with all that was given and still matters.

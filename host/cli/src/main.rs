@@ -51,6 +51,7 @@ fn run(args: Args) -> Result<failure::Exit, Failure> {
         match command {
             None => listing::show(global.config.as_deref()),
             Some(Command::Doctor(command)) => commands::doctor::doctor(&command, &global, policy, protected).await,
+            Some(Command::Inspect(command)) => commands::inspect::inspect(&command, &global, policy).await,
             Some(Command::Log(command)) => commands::log::log(&command),
             Some(Command::Run(command)) => commands::run::run(command, global, policy).await,
             Some(Command::Skill(SkillCommand::Pack(command))) => commands::skill::pack(&command),

@@ -112,6 +112,10 @@ fn places(command: Option<&Command>, global: &GlobalArgs) -> Result<Vec<Place>, 
             add(Reach::Read, environment_files(&command.env_path, &config));
             add(Reach::Write, caches());
         }
+        Some(Command::Inspect(command)) => {
+            add(Reach::Read, vec![PathBuf::from(&command.subject)]);
+            add(Reach::Write, caches());
+        }
         Some(Command::Log(command)) => add(Reach::Read, vec![command.workspace.clone().unwrap_or_else(here)]),
         Some(Command::Skill(SkillCommand::Pack(command))) => {
             add(Reach::Read, vec![command.component.clone(), command.wit.clone()]);

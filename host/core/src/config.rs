@@ -24,6 +24,7 @@ mod host;
 mod includes;
 mod json;
 mod key;
+mod needs;
 mod network;
 pub mod policy;
 mod provider;
@@ -38,19 +39,21 @@ use std::time::Duration;
 
 pub use bounds::{
     DEFAULT_ENV_PATHS, DEFAULT_EXPERT_VERSION, DEFAULT_MAX_RETRIES, DEFAULT_MAX_STEPS, DEFAULT_MODEL,
-    DEFAULT_REASONING_BUDGET, DEFAULT_TIMEOUT, MAX_CALL_TIME, MAX_COUNT, MAX_DESCRIPTION_CHARACTERS,
+    DEFAULT_REASONING_BUDGET, DEFAULT_TIMEOUT, MAX_CALL_TIME, MAX_COUNT, MAX_DESCRIPTION_CHARACTERS, MAX_DISK,
     MAX_ENV_NAME_CHARACTERS, MAX_FILE_BYTES, MAX_INSTRUCTION_CHARACTERS, MAX_ITEMS, MAX_KEY_PARTS, MAX_MEMORY,
     MAX_NAME_CHARACTERS, MAX_ORGANIZATION_CHARACTERS, MAX_OUTPUT, MAX_RULE_CHARACTERS, MAX_SCHEMA_CHARACTERS, MAX_TAGS,
-    MAX_TEXT_CHARACTERS, MAX_TOOL_NAME_CHARACTERS, MIN_MEMORY,
+    MAX_TEXT_CHARACTERS, MAX_TOOL_NAME_CHARACTERS, MAX_TRAFFIC, MIN_MEMORY,
 };
 pub use capabilities::{Capabilities, FilesystemGrant};
 pub use document::{Document, Format};
 pub use error::{ConfigError, Position, Span};
 pub use expert::{Expert, Logic};
 pub use fields::{Field, Fields};
+pub use host::is_public;
 pub use includes::is_within;
 pub use key::{ExpertKey, ExpertReference, ExpertVersion, Tag};
-pub use network::{HostPattern, NetworkPattern};
+pub use needs::Needs;
+pub use network::{Destination, HostPattern, NetworkPattern};
 pub use provider::{
     AmazonBedrockSetting, AzureOpenAiSetting, GoogleVertexSetting, HttpSetting, OpenAiSetting, Provider, ProviderName,
     ReasoningBudget, RuntimeName,
@@ -78,6 +81,8 @@ pub struct Config {
     pub runtime: Option<RuntimeName>,
     /// Most steps of a job, at least 1.
     pub max_steps: Option<u32>,
+    /// Most tokens of a job, at least 1. Perstack has no such limit.
+    pub max_tokens: Option<u32>,
     /// Most retries of a failed generation.
     pub max_retries: Option<u32>,
     /// Time for one generation, at least a millisecond.
@@ -99,6 +104,7 @@ const FORMAT: Format = Format {
         "reasoningBudget",
         "runtime",
         "maxSteps",
+        "maxTokens",
         "maxRetries",
         "timeout",
         "envPath",
@@ -125,6 +131,7 @@ impl Config {
             reasoning_budget: fields.optional("reasoningBudget", ReasoningBudget::read)?,
             runtime: fields.optional("runtime", |field| field.parse())?,
             max_steps: fields.optional("maxSteps", |field| field.count(1))?,
+            max_tokens: fields.optional("maxTokens", |field| field.count(1))?,
             max_retries: fields.optional("maxRetries", |field| field.count(0))?,
             timeout: fields.optional("timeout", |field| {
                 field.count(1).map(|milliseconds| Duration::from_millis(milliseconds.into()))

@@ -132,8 +132,29 @@ pub enum RuntimeEvent {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         fraction: Option<f32>,
     },
+    /// A skill was denied access to a file. Perstack has no such event: its skills have the whole workspace.
+    FileDenied { skill_name: String, path: String, reason: String },
+    /// A skill asked for access to the network. Its name is ours: Perstack has one proxy for all skills.
+    ProxyAccess {
+        action: ProxyAction,
+        domain: String,
+        port: u16,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+        skill_name: String,
+    },
     /// A skill is no longer needed.
     SkillDisconnected { skill_name: String },
+}
+
+/// What became of a skill's request for access.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum ProxyAction {
+    /// It was granted.
+    Allowed,
+    /// It was not.
+    Blocked,
 }
 
 /// What a skill says it is.

@@ -21,7 +21,7 @@ mod usage;
 pub use config::policy;
 
 pub use checkpoint::{Checkpoint, CheckpointStatus, DelegateTo, DelegatedBy, ErrorInfo, ExpertInfo, Metadata, Step};
-pub use event::{Event, EventBody, InteractiveAnswer, RunEvent, RuntimeEvent, ServerInfo};
+pub use event::{Event, EventBody, InteractiveAnswer, ProxyAction, RunEvent, RuntimeEvent, ServerInfo};
 pub use id::{Id, InvalidId};
 pub use job::{Job, JobStatus, RunInput, RunSetting};
 pub use limits::{ByPolicy, Limits};
@@ -31,7 +31,7 @@ pub use state::{
     OpenState, Scope, StateChange, StateChanges, StateEntries, StateError, StateKey, StateSource, StoredValue,
 };
 pub use tool::{
-    CallContext, CallLog, CallOutcome, Content, Hints, Observation, Observer, ToolCall, ToolDefinition, ToolError,
-    ToolOutput, ToolResult, ToolSet,
+    CallContext, CallLog, CallOutcome, Content, Hints, NotKept, Observation, Observer, ToolCall, ToolDefinition,
+    ToolError, ToolOutput, ToolResult, ToolSet,
 };
 pub use usage::Usage;

@@ -115,6 +115,12 @@ pub enum ModelError {
         /// What happened, with what to do.
         message: String,
     },
+    /// The model was not asked: the job has used what it may use.
+    #[error("{message}")]
+    LimitExceeded {
+        /// Which limit, with its value.
+        message: String,
+    },
     /// The model could not be asked, and does not know of it: what is missing can be added.
     #[error("{message}")]
     NotAsked {
@@ -124,6 +130,11 @@ pub enum ModelError {
 }
 
 impl ModelError {
+    /// Whether the model knows of it.
+    pub fn was_asked(&self) -> bool {
+        !matches!(self, Self::NotAsked { .. } | Self::LimitExceeded { .. })
+    }
+
     /// Whether trying again may help.
     pub fn is_transient(&self) -> bool {
         matches!(self, Self::Transient { .. })

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::Limits;
+
 /// How long an entry lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -78,18 +80,30 @@ pub enum StateError {
 }
 
 /// All entries of one guest, in memory, within its quota.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StateEntries {
     entries: BTreeMap<StateKey, Vec<u8>>,
+    /// Bytes of keys and values in one scope.
+    quota: u64,
+}
+
+/// None yet, with the largest quota that can be set: what was accepted once is accepted again.
+impl Default for StateEntries {
+    fn default() -> Self {
+        Self { entries: BTreeMap::new(), quota: Limits::MAX_STATE }
+    }
 }
 
 impl StateEntries {
-    /// Bytes of keys and values in one scope: state is for what a skill must remember, not for its data.
-    pub const MAX_BYTES: usize = 1 << 20;
     /// Entries in one scope.
     pub const MAX_ENTRIES: usize = 1024;
     /// Bytes of a key.
     pub const MAX_KEY_BYTES: usize = 256;
+
+    /// From now on, a scope holds at most this many bytes of keys and values.
+    pub fn limit(&mut self, quota: u64) {
+        self.quota = quota;
+    }
 
     /// The value of a key.
     pub fn get(&self, scope: Scope, key: &str) -> Option<&[u8]> {
@@ -119,8 +133,8 @@ impl StateEntries {
             return Err(StateError::QuotaExceeded(format!("at most {} entries", Self::MAX_ENTRIES)));
         }
         let held: usize = others().map(|(its, value)| its.len() + value.len()).sum();
-        if held + key.len() + value.len() > Self::MAX_BYTES {
-            return Err(StateError::QuotaExceeded(format!("at most {} bytes", Self::MAX_BYTES)));
+        if (held + key.len() + value.len()) as u64 > self.quota {
+            return Err(StateError::QuotaExceeded(format!("at most {} bytes", self.quota)));
         }
         self.entries.insert((scope, key), value);
         Ok(())
@@ -184,13 +198,15 @@ mod tests {
     #[test]
     fn quota_counts_a_scope_and_refuses_without_change() {
         let mut entries = StateEntries::default();
-        entries.set(Scope::Run, "a".into(), vec![0; StateEntries::MAX_BYTES - 1]).unwrap();
+        entries.limit(1000);
+        entries.set(Scope::Run, "a".into(), vec![0; 999]).unwrap();
         assert!(entries.set(Scope::Run, "b".into(), vec![]).is_err());
         entries.set(Scope::Job, "b".into(), vec![1]).unwrap();
         entries.set(Scope::Run, "a".into(), vec![1]).unwrap();
         entries.set(Scope::Run, "b".into(), vec![2]).unwrap();
         assert_eq!(entries.keys(Scope::Run), ["a", "b"]);
         assert!(entries.set(Scope::Run, "k".repeat(257), vec![]).is_err());
+        entries.limit(Limits::DEFAULT_STATE);
         for number in 2..StateEntries::MAX_ENTRIES {
             entries.set(Scope::Run, number.to_string(), vec![]).unwrap();
         }

@@ -182,13 +182,41 @@ pub enum Observation {
         /// How far it is, 0 to 1, where that is known.
         fraction: Option<f32>,
     },
+    /// The skill was denied access to a file.
+    FileDenied {
+        /// The skill.
+        skill_name: String,
+        /// The file, as the skill named it.
+        path: String,
+        /// Why.
+        reason: String,
+    },
+    /// The skill asked for access to the network.
+    NetworkAccess {
+        /// The skill.
+        skill_name: String,
+        /// The host, as the skill spelled it where it is none.
+        host: String,
+        /// The port.
+        port: u16,
+        /// Why it has none; absent where it has.
+        denied: Option<String>,
+    },
 }
 
-/// Is told what happens while guests run. Must not block.
+/// Is told what happens while guests run.
 pub trait Observer: Send + Sync {
-    /// Something happened.
-    fn observe(&self, observation: Observation);
+    /// Something happens. Access is given once this is done.
+    ///
+    /// # Errors
+    /// It could not be kept. Access that is not on record is not given.
+    fn observe(&self, observation: Observation) -> Result<(), NotKept>;
 }
+
+/// An observation could not be kept.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("what happens cannot be recorded: {0}")]
+pub struct NotKept(pub String);
 
 /// A named set of tools: a component, an MCP server, or the user.
 #[async_trait::async_trait]

@@ -5,13 +5,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use perstack_core::config::{
-    Access, Config, Expert, FilesystemGrant, GrantPath, HostPattern, McpSseSkill, NetworkPattern, RuntimeName,
-    SkillKind, WasmSkill, is_within,
+    Access, Config, Expert, FilesystemGrant, GrantPath, HostPattern, McpSseSkill, NetworkPattern, SkillKind, WasmSkill,
+    is_within,
 };
 use perstack_core::policy::{PathCeiling, Policy, Stated};
 
 use crate::cast::{BASE, is_base};
 use crate::policy::{HostPolicy, Refusal};
+use crate::prepare::accept;
 
 /// What a project is held against.
 pub(crate) struct Admission<'a> {
@@ -35,7 +36,7 @@ impl<'a> Admission<'a> {
     /// Holds a whole project against the policy.
     pub(crate) fn check(&self, project: &Config) -> Result<(), Refusal> {
         if let Some((runtime, line)) = project.runtime.zip(self.policy().denies_native())
-            && runtime != RuntimeName::Local
+            && accept(runtime).is_err()
         {
             let asks = format!("has `runtime = \"{runtime}\"`, which starts native programs");
             return Err(self.refusal("this project", asks, "native", line));

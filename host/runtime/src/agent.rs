@@ -206,6 +206,7 @@ impl Agent<'_> {
         }
         let name = match error {
             ModelError::ContextExceeded { .. } => "ContextExceeded",
+            ModelError::LimitExceeded { .. } => "MaxTokensExceeded",
             ModelError::Transient { .. } | ModelError::Fatal { .. } | ModelError::NotAsked { .. } => "ModelError",
         };
         self.fail(name, message)

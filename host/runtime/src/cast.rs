@@ -5,11 +5,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::future::try_join_all;
 use perstack_core::config::{
-    Access, Capabilities, Expert, GrantPath, Lifetime, Logic as LogicConfig, McpStdioSkill, Skill as SkillConfig,
-    SkillKind, WasmSkill,
+    Access, Capabilities, EnvName, Expert, GrantPath, Lifetime, Logic as LogicConfig, McpStdioSkill,
+    Skill as SkillConfig, SkillKind, WasmSkill,
 };
 use perstack_core::{ExpertInfo, Limits, Model};
-use perstack_sandbox::{ComponentBytes, DirectoryGrant, Grants, Logic, Skill};
+use perstack_sandbox::{ComponentBytes, DirectoryGrant, Grants, Logic, NetworkGrants, SecretGrant, Skill};
 use perstack_store::Workspace;
 use tokio::sync::OnceCell;
 
@@ -133,6 +133,9 @@ impl Cast {
                 toolbox.add(&expert.key, selection)?;
             }
         }
+        for set in &self.runtime.tool_sets {
+            toolbox.add(&expert.key, Selection { set: set.clone(), pick: &[], omit: &[] })?;
+        }
         for (skill, tool) in expert.interactive_tools() {
             toolbox.add_interactive(&expert.key, &skill.name, tool)?;
         }
@@ -213,20 +216,17 @@ impl Cast {
         if skill.lifetime == Lifetime::Run {
             return Err(unsupported("`lifetime = \"run\"` is not there yet"));
         }
-        if !network.is_empty() {
-            return Err(unsupported("`network` cannot be granted yet"));
-        }
-        if !secrets.is_empty() {
-            return Err(unsupported("`secrets` cannot be granted yet"));
-        }
-        let environment = env.iter().map(|variable| {
+        let value_of = |variable: &EnvName| {
             let missing = || RunError::MissingVariable {
                 expert: expert.key.clone(),
                 skill: name.to_owned(),
                 name: variable.to_string(),
             };
-            let value = self.runtime.environment.get(variable.as_str()).cloned();
-            value.map(|value| (variable.to_string(), value)).ok_or_else(missing)
+            self.runtime.environment.get(variable.as_str()).cloned().ok_or_else(missing)
+        };
+        let environment = env.iter().map(|variable| Ok((variable.to_string(), value_of(variable)?)));
+        let secrets = secrets.iter().map(|(variable, hosts)| {
+            Ok(SecretGrant { name: variable.to_string(), value: value_of(variable)?.into(), hosts: hosts.clone() })
         });
         let directories = filesystem.iter().map(|grant| DirectoryGrant {
             workspace: self.workspace.root().to_owned(),
@@ -234,9 +234,13 @@ impl Cast {
             access: grant.access,
         });
         Ok(Grants {
-            environment: environment.collect::<Result<_, _>>()?,
+            environment: environment.collect::<Result<_, RunError>>()?,
             directories: directories.collect(),
             protected: self.project.own_files(),
+            network: NetworkGrants {
+                destinations: network.clone(),
+                secrets: secrets.collect::<Result<_, RunError>>()?,
+            },
         })
     }
 }

@@ -120,7 +120,9 @@ impl RunError {
             Self::Refused(refusal) => refusal.hint(),
             Self::Unsupported { .. } => "remove the skill or the setting from perstack.toml".to_owned(),
             Self::Skill { error, .. } | Self::Logic { error, .. } | Self::Sandbox(error) => return error.hint(),
-            Self::MissingVariable { name, .. } => format!("set it: `export {name}=…`, or remove it from `env`"),
+            Self::MissingVariable { name, .. } => {
+                format!("set it: `export {name}=…`, or in `.env`; or remove it from the skill's `capabilities`")
+            }
             Self::DuplicateTool { second, .. } => format!(
                 "leave one out with `omit` in skill `{second}` if that is a component, else give one another name"
             ),

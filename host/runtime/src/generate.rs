@@ -107,7 +107,7 @@ impl Scene {
         streamer.end()?;
         if self.is_new(entry) {
             let conversation = &mut self.progress().conversation;
-            if !matches!(reply, Err(ModelError::NotAsked { .. })) {
+            if reply.as_ref().err().is_none_or(ModelError::was_asked) {
                 conversation.count_generation();
             }
             if let Ok(generation) = &reply {
@@ -123,10 +123,15 @@ impl Scene {
         question: &Question,
         streamer: &Streamer,
     ) -> Result<Generation, ModelError> {
-        let turn = {
+        let (turn, used) = {
             let checkpoint = &self.progress().conversation.checkpoint;
-            checkpoint.metadata.as_ref().map_or(0, |metadata| metadata.generations)
+            let turn = checkpoint.metadata.as_ref().map_or(0, |metadata| metadata.generations);
+            (turn, checkpoint.usage.total_tokens)
         };
+        if let Some(most) = self.job.settings.max_tokens.filter(|most| used >= *most) {
+            let message = format!("the job has used {used} tokens, of {most} that it may use (`--max-tokens`)");
+            return Err(ModelError::LimitExceeded { message });
+        }
         let timeout = Duration::from_millis(self.job.settings.timeout);
         let prompt = Prompt {
             expert_key: &self.expert.config.key,

@@ -42,7 +42,9 @@ mod conversation;
 mod delegation;
 mod error;
 mod generate;
+mod grant;
 mod host;
+mod inspect;
 mod job;
 mod journal;
 mod logic_model;
@@ -62,11 +64,14 @@ mod state;
 mod toolbox;
 
 pub use error::{ProjectError, RunError};
+pub use inspect::{Inspected, Use};
 pub use perstack_models::{ConnectError, Environment, ScriptError, ScriptedModel, connect};
-pub use perstack_sandbox::{Cache, CacheContents, CacheError, ComponentBytes, PackError, pack};
+pub use perstack_sandbox::{
+    Cache, CacheContents, CacheError, ComponentBytes, EgressConfig, EgressError, LoadError, PackError, Purpose, pack,
+};
 pub use perstack_store::{EventEntry, JobHistory, StoreError, Workspace};
 pub use policy::{HostPolicy, PolicyError, Refusal};
-pub use prepare::{PreparedExpert, Runtime, RuntimeConfig};
+pub use prepare::{PreparedExpert, Runtime, RuntimeConfig, accept};
 pub use project::{BundledFile, Project};
 pub use recorder::Listener;
 pub use request::{Input, JobChoice, Outcome, Prepared, Request, Settings, SkillSummary, Stop};

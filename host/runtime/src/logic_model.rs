@@ -30,6 +30,7 @@ impl Scene {
         let Generated { reply, .. } = self.generate(model.as_ref(), question).await?;
         Ok(reply.map_err(|error| match error {
             ModelError::ContextExceeded { message } => LogicModelError::ContextExceeded(message),
+            ModelError::LimitExceeded { message } => LogicModelError::LimitExceeded(message),
             ModelError::Transient { message, .. }
             | ModelError::Fatal { message }
             | ModelError::NotAsked { message } => LogicModelError::Provider(message),

@@ -1,6 +1,6 @@
 //! The state of an Expert's logic itself. Every answer is recorded, so that a run that is repeated reads what it read.
 
-use perstack_core::{Scope, StateChange, StateError, StateSource, StoredValue};
+use perstack_core::{Limits, Scope, StateChange, StateError, StateSource, StoredValue};
 use perstack_store::Commit;
 
 use crate::error::RunError;
@@ -69,6 +69,7 @@ impl Scene {
             Ok(open) => open,
             Err(error) => return Ok(Err(error)),
         };
+        open.entries.limit(Limits::DEFAULT_STATE);
         if let Err(error) = open.entries.apply(&change) {
             let entry = Entry::StateRefused { scope: change.scope, key: change.key };
             self.append(&mut self.progress(), entry)?;

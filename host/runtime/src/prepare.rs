@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use perstack_core::config::{
-    Capabilities, DEFAULT_MAX_RETRIES, DEFAULT_MAX_STEPS, DEFAULT_MODEL, DEFAULT_TIMEOUT, RuntimeName, SkillKind,
+    Capabilities, DEFAULT_MAX_RETRIES, DEFAULT_MAX_STEPS, DEFAULT_MODEL, DEFAULT_TIMEOUT, HostPattern, RuntimeName,
+    SkillKind,
 };
 use perstack_core::{Limits, Model, ToolSet};
 use perstack_models::{ConnectError, Environment};
-use perstack_sandbox::{Cache, CacheContents, ComponentBytes, Sandbox, SandboxConfig};
+use perstack_sandbox::{Cache, CacheContents, ComponentBytes, EgressConfig, Sandbox, SandboxConfig};
 use perstack_store::Workspace;
 
 use crate::admission::Admission;
@@ -32,6 +33,10 @@ pub struct RuntimeConfig {
     pub policy: Option<HostPolicy>,
     /// Variables that skills may be granted. None of the process's own by default.
     pub environment: Environment,
+    /// What the operator of the machine says about its network.
+    pub egress: EgressConfig,
+    /// Skills of the embedding program. Every Expert has them, after those that it declares.
+    pub tool_sets: Vec<Arc<dyn ToolSet>>,
 }
 
 /// Runs Experts.
@@ -42,6 +47,7 @@ pub struct Runtime {
     pub(crate) model: Option<Result<Arc<dyn Model>, ConnectError>>,
     pub(crate) environment: Arc<Environment>,
     pub(crate) policy: Option<Arc<HostPolicy>>,
+    pub(crate) tool_sets: Vec<Arc<dyn ToolSet>>,
 }
 
 impl Runtime {
@@ -59,15 +65,11 @@ impl Runtime {
     pub fn new(config: RuntimeConfig) -> Result<Self, RunError> {
         let failed = |error| RunError::Sandbox(Box::new(error));
         let engine = config.policy.as_ref().map(|host| host.policy().engine()).unwrap_or_default();
-        let sandbox = Sandbox::new(SandboxConfig { cache: config.cache, engine }).map_err(failed)?;
+        let sandbox = SandboxConfig { cache: config.cache, egress: config.egress, engine };
+        let sandbox = Sandbox::new(sandbox).map_err(failed)?;
         let base = config.base.map(ComponentBytes::new).transpose().map_err(failed)?;
-        Ok(Self {
-            sandbox,
-            base,
-            model: config.model,
-            environment: Arc::new(config.environment),
-            policy: config.policy.map(Arc::new),
-        })
+        let RuntimeConfig { model, environment, tool_sets, policy, .. } = config;
+        Ok(Self { sandbox, base, model, environment: Arc::new(environment), tool_sets, policy: policy.map(Arc::new) })
     }
 
     /// What the cache of compiled components holds, where there is one.
@@ -113,12 +115,25 @@ impl Runtime {
             let admission = Admission::new(host, workspace.root(), self.base.is_some());
             admission.check(project.config()).map_err(|refusal| RunError::Refused(Box::new(refusal)))?;
         }
-        if let Some(runtime) = project.config().runtime.filter(|runtime| *runtime != RuntimeName::Local) {
-            return Err(RunError::OtherRuntime { name: runtime.to_string() });
+        if let Some(runtime) = project.config().runtime {
+            accept(runtime)?;
         }
         let cast = Arc::new(Cast::new(self.clone(), project.clone(), workspace.clone()));
         let expert = cast.expert(expert_key).await?;
         Ok(PreparedExpert { settings: RunDefaults::of(project, self.model().map(AsRef::as_ref)), cast, expert })
+    }
+}
+
+/// Refuses what runs other agents. `docker` asks for what every skill has here: a boundary.
+///
+/// # Errors
+/// [`RunError::OtherRuntime`].
+pub fn accept(runtime: RuntimeName) -> Result<(), RunError> {
+    match runtime {
+        RuntimeName::Local | RuntimeName::Docker => Ok(()),
+        RuntimeName::Cursor | RuntimeName::ClaudeCode | RuntimeName::Gemini => {
+            Err(RunError::OtherRuntime { name: runtime.to_string() })
+        }
     }
 }
 
@@ -128,6 +143,7 @@ pub(crate) struct RunDefaults {
     pub(crate) model: String,
     pub(crate) max_steps: u64,
     pub(crate) max_retries: u64,
+    pub(crate) max_tokens: Option<u64>,
     pub(crate) timeout: u64,
 }
 
@@ -139,6 +155,7 @@ impl RunDefaults {
             model: model.map_or_else(named, |model| model.name().to_owned()),
             max_steps: config.max_steps.unwrap_or(DEFAULT_MAX_STEPS).into(),
             max_retries: config.max_retries.unwrap_or(DEFAULT_MAX_RETRIES).into(),
+            max_tokens: config.max_tokens.map(u64::from),
             timeout: config.timeout.unwrap_or(DEFAULT_TIMEOUT).as_millis().try_into().unwrap_or(u64::MAX),
         }
     }
@@ -183,5 +200,10 @@ impl PreparedExpert {
 fn grant_texts(capabilities: &Capabilities) -> Vec<String> {
     let env = capabilities.env.iter().map(|name| format!("variable {name}"));
     let files = capabilities.filesystem.iter().map(|grant| format!("files {}: {}", grant.path, grant.access));
-    files.chain(env).collect()
+    let network = capabilities.network.iter().map(|pattern| format!("network {pattern}"));
+    let secrets = capabilities.secrets.iter().map(|(name, hosts)| {
+        let hosts: Vec<&str> = hosts.iter().map(HostPattern::as_str).collect();
+        format!("secret {name} at {}", hosts.join(", "))
+    });
+    files.chain(env).chain(network).chain(secrets).collect()
 }

@@ -3,8 +3,9 @@
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use perstack_core::config::{Config, Expert, SkillKind};
+use perstack_core::config::{Config, Expert, Position, SkillKind, Span};
 use perstack_sandbox::{ComponentBytes, LoadError};
 
 use crate::error::ProjectError;
@@ -26,6 +27,9 @@ pub struct BundledFile {
 #[derive(Clone, Debug)]
 pub struct Project {
     config: Config,
+    /// What `config` was read from, and where that is.
+    text: Arc<str>,
+    path: String,
     files: Files,
 }
 
@@ -94,9 +98,27 @@ impl Project {
 
     fn parse(path: String, text: String, files: Files) -> Result<Self, ProjectError> {
         match Config::parse(&text) {
-            Ok(config) => Ok(Self { config, files }),
+            Ok(config) => Ok(Self { config, text: text.into(), path, files }),
             Err(error) => Err(ProjectError::Invalid { path, text, error: Box::new(error) }),
         }
+    }
+
+    /// The folder that its components are relative to; none for one that is part of the program.
+    pub(crate) fn folder(&self) -> Option<&Path> {
+        match &self.files {
+            Files::Folder { folder, .. } => Some(folder),
+            Files::Bundled(_) => None,
+        }
+    }
+
+    /// Where its `perstack.toml` is, if somebody can change it.
+    pub(crate) fn path(&self) -> Option<&str> {
+        matches!(self.files, Files::Folder { .. }).then_some(&self.path)
+    }
+
+    /// The line of `perstack.toml` in which a part of it begins.
+    pub(crate) fn line(&self, span: &Span) -> usize {
+        Position::of(span.start, &self.text).line
     }
 
     /// What `perstack.toml` says.
@@ -122,7 +144,10 @@ impl Project {
     }
 
     /// Reads a component, by its path relative to `perstack.toml`.
-    pub(crate) fn component(&self, path: &str) -> Result<ComponentBytes, LoadError> {
+    ///
+    /// # Errors
+    /// [`LoadError`]: it is missing, unreadable or too large.
+    pub fn component(&self, path: &str) -> Result<ComponentBytes, LoadError> {
         match &self.files {
             Files::Folder { folder, .. } => ComponentBytes::read(&folder.join(path)),
             Files::Bundled(files) => match files.iter().find(|file| file.path == path) {

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use perstack_core::{Event, EventBody, Id, Observation, Observer, RunEvent, RuntimeEvent};
+use perstack_core::{Event, EventBody, Id, NotKept, Observation, Observer, ProxyAction, RunEvent, RuntimeEvent};
 use perstack_store::RunStore;
 
 use crate::error::RunError;
@@ -64,11 +64,21 @@ impl Recorder {
     }
 }
 
-/// Progress is told as an event. One that cannot be kept is dropped, as reports may be.
 impl Observer for Recorder {
-    fn observe(&self, observation: Observation) {
-        let Observation::Progress { skill_name, tool_call_id, message, fraction } = observation;
-        drop(self.runtime(RuntimeEvent::SkillProgress { skill_name, tool_call_id, message, fraction }));
+    fn observe(&self, observation: Observation) -> Result<(), NotKept> {
+        let event = match observation {
+            Observation::Progress { skill_name, tool_call_id, message, fraction } => {
+                RuntimeEvent::SkillProgress { skill_name, tool_call_id, message, fraction }
+            }
+            Observation::FileDenied { skill_name, path, reason } => {
+                RuntimeEvent::FileDenied { skill_name, path, reason }
+            }
+            Observation::NetworkAccess { skill_name, host: domain, port, denied: reason } => {
+                let action = if reason.is_some() { ProxyAction::Blocked } else { ProxyAction::Allowed };
+                RuntimeEvent::ProxyAccess { action, domain, port, reason, skill_name }
+            }
+        };
+        self.runtime(event).map_err(|error| NotKept(error.to_string()))
     }
 }
 

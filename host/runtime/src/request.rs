@@ -58,6 +58,8 @@ pub struct Settings {
     pub max_steps: Option<u64>,
     /// How often a generation is tried again.
     pub max_retries: Option<u64>,
+    /// The most tokens that the job may use: with this many, the model is asked no more.
+    pub max_tokens: Option<u64>,
     /// Milliseconds that a generation may take.
     pub timeout: Option<u64>,
 }

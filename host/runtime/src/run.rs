@@ -31,6 +31,7 @@ impl PreparedExpert {
         let mut settings = self.settings.clone();
         settings.max_steps = request.settings.max_steps.unwrap_or(settings.max_steps);
         settings.max_retries = request.settings.max_retries.unwrap_or(settings.max_retries);
+        settings.max_tokens = request.settings.max_tokens.or(settings.max_tokens);
         settings.timeout = request.settings.timeout.unwrap_or(settings.timeout);
         let (store, position) = self.position(&request, settings.max_steps)?;
         let job_id = store.id().clone();

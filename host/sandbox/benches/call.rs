@@ -14,7 +14,9 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use perstack_core::{CallContext, Id, Limits, Observation, Observer, OpenState, StateError, StateSource, ToolSet};
+use perstack_core::{
+    CallContext, Id, Limits, NotKept, Observation, Observer, OpenState, StateError, StateSource, ToolSet,
+};
 use perstack_sandbox::{Cache, ComponentBytes, Grants, Sandbox, SandboxConfig, Skill};
 use serde_json::json;
 use wasmtime::component::{Component, HasSelf, Linker, ResourceTable};
@@ -122,7 +124,9 @@ fn context() -> CallContext {
         }
     }
     impl Observer for Nothing {
-        fn observe(&self, _: Observation) {}
+        fn observe(&self, _: Observation) -> Result<(), NotKept> {
+            Ok(())
+        }
     }
     CallContext {
         job_id: Id::from_entropy([1; 24]),
@@ -184,6 +188,8 @@ impl Bare {
         wasmtime_wasi::p2::add_to_linker_async(&mut linker).unwrap();
         bindings::Skill::add_to_linker::<_, HasSelf<_>>(&mut linker, |store| store).unwrap();
         let component = Component::from_file(&engine, perstack_test_artifacts::GUESTS).unwrap();
+        // What the measured call does not use: `wasi:http`.
+        linker.define_unknown_imports_as_traps(&component).unwrap();
         let linked = bindings::SkillPre::new(linker.instantiate_pre(&component).unwrap()).unwrap();
         Self { engine, linked }
     }

@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
 
-use perstack_core::config::ByteSize;
+use perstack_core::config::{ByteSize, Needs};
 use sha2::{Digest, Sha256};
 use wasmparser::{ComponentExternalKind, Encoding, Parser, Payload};
 
@@ -112,6 +112,8 @@ impl World {
                 "perstack:plugin/progress",
                 "perstack:plugin/call-context",
                 "perstack:plugin/state",
+                "wasi:http/types",
+                "wasi:http/outgoing-handler",
             ],
             Self::Expert => &[
                 "perstack:plugin/types",
@@ -148,6 +150,10 @@ pub(crate) struct Checked<'a> {
     pub(crate) calls: Calls,
     /// WIT packages that it carries.
     pub(crate) wit: Vec<&'a [u8]>,
+    /// Interfaces that it imports, in its order.
+    pub(crate) imports: Vec<&'a str>,
+    /// What it says that it needs; `None` where it says nothing.
+    pub(crate) needs: Option<Needs>,
 }
 
 /// Refuses what is not a component of this world, by its name or by its bytes, before it costs a compilation. A skill
@@ -161,7 +167,7 @@ pub(crate) fn check(component: &ComponentBytes, world: World) -> Result<Checked<
     }
     let mut depth = 0_usize;
     let (mut ours, mut others, mut contract) = (false, false, false);
-    let mut wit = Vec::new();
+    let (mut wit, mut imports, mut needs) = (Vec::new(), Vec::new(), None);
     for payload in Parser::new(0).parse_all(component.bytes()) {
         match payload.map_err(damaged)? {
             Payload::Version { encoding: Encoding::Module, .. } if depth == 0 => {
@@ -173,7 +179,9 @@ pub(crate) fn check(component: &ComponentBytes, world: World) -> Result<Checked<
             Payload::End(_) => depth = depth.saturating_sub(1),
             Payload::ComponentImportSection(section) if depth == 0 => {
                 for import in section {
-                    check_import(import.map_err(damaged)?.name.name, world)?;
+                    let import = import.map_err(damaged)?.name.name;
+                    check_import(import, world)?;
+                    imports.push(import);
                 }
             }
             Payload::ComponentExportSection(section) if depth == 0 => {
@@ -187,14 +195,29 @@ pub(crate) fn check(component: &ComponentBytes, world: World) -> Result<Checked<
                 }
             }
             Payload::CustomSection(section) if depth == 0 && section.name() == SECTION => wit.push(section.data()),
+            // Wherever it is: what is linked statically, or composed, needs what its parts need.
+            Payload::CustomSection(section) if section.name() == NEEDS_SECTION => {
+                let more = read_needs(section.data())?;
+                needs = Some(needs.unwrap_or_else(Needs::default).and(more));
+            }
             _ => {}
         }
     }
-    match world {
-        _ if ours => Ok(Checked { calls: Calls::World, wit }),
-        World::Skill if others && !contract => Ok(Checked { calls: Calls::Functions, wit }),
-        _ => Err(world.wrong()),
-    }
+    let calls = match world {
+        _ if ours => Calls::World,
+        World::Skill if others && !contract => Calls::Functions,
+        _ => return Err(world.wrong()),
+    };
+    Ok(Checked { calls, wit, imports, needs })
+}
+
+/// The custom section in which a component says what it needs, in the words of `perstack.toml`.
+const NEEDS_SECTION: &str = "perstack:needs";
+
+fn read_needs(section: &[u8]) -> Result<Needs, LoadError> {
+    let bad = |reason: &str| LoadError::BadNeeds { reason: printable(reason) };
+    let text = str::from_utf8(section).map_err(|error| bad(&error.to_string()))?;
+    Needs::parse(text).map_err(|error| bad(&error.to_string()))
 }
 
 fn require_component(bytes: &[u8]) -> Result<(), LoadError> {
@@ -214,7 +237,7 @@ fn check_import(import: &str, world: World) -> Result<(), LoadError> {
         return Ok(());
     }
     let reason = match name.split('/').next() {
-        Some("wasi:http") => "no grant gives it: network access is not there yet",
+        Some("wasi:http") if world == World::Expert => "Expert logic never has: its skills do",
         Some("perstack:plugin") if world == World::Skill => "the world `skill` does not have",
         Some("perstack:plugin") => "the world `expert` does not have",
         _ => "no grant gives it",

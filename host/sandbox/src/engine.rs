@@ -6,6 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use perstack_core::Limits;
+use perstack_core::config::Needs;
 use perstack_core::policy::EngineKind;
 use tokio::sync::Semaphore;
 use wasmtime::component::{Component, HasSelf, InstancePre, Linker};
@@ -13,12 +14,10 @@ use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, OptLevel, Po
 
 use crate::bindings::{expert, skill};
 use crate::cache::{Cache, CacheContents};
-use crate::capability::add_files_to_linker;
+use crate::capability::{Egress, EgressConfig, add_files_to_linker, add_network_to_linker};
 use crate::component::{Calls, ComponentBytes, World, check};
 use crate::error::{LoadError, printable};
-use crate::limits::{
-    MAX_CORE_INSTANCES, MAX_HANDLES, MAX_HOSTCALL_BYTES, MAX_MEMORIES, MAX_TABLE_ELEMENTS, MAX_TABLES,
-};
+use crate::limits::{MAX_MEMORIES, MAX_TABLES};
 use crate::logic::LogicStore;
 use crate::skill::SkillStore;
 use crate::typed::{Documentation, SECTION};
@@ -52,6 +51,8 @@ pub struct SandboxConfig {
     pub cache: Option<Cache>,
     /// How components are run.
     pub engine: EngineKind,
+    /// What the operator of the machine says about its network.
+    pub egress: EgressConfig,
 }
 
 /// Loads components and holds what their calls share. Cheap to clone.
@@ -73,6 +74,7 @@ struct Shared {
     cache: Option<Cache>,
     compiling: Arc<Semaphore>,
     guests: Arc<Semaphore>,
+    egress: Arc<Egress>,
     /// Held while the host reads files for a model.
     reading: Semaphore,
     /// Held by a call that may write files, one for each component: two that read, change and write a file at the same
@@ -91,6 +93,7 @@ impl Sandbox {
         let mut skills = Linker::new(&engine);
         wasmtime_wasi::p2::add_to_linker_async(&mut skills).map_err(engine_error)?;
         add_files_to_linker(&mut skills).map_err(engine_error)?;
+        add_network_to_linker(&mut skills).map_err(engine_error)?;
         skill::Skill::add_to_linker::<_, HasSelf<_>>(&mut skills, |store| store).map_err(engine_error)?;
         let mut experts = Linker::new(&engine);
         wasmtime_wasi::p2::add_to_linker_async(&mut experts).map_err(engine_error)?;
@@ -102,6 +105,7 @@ impl Sandbox {
             cache: config.cache,
             compiling: Arc::new(Semaphore::new(MAX_COMPILING)),
             guests: Arc::new(Semaphore::new(MAX_GUESTS as usize)),
+            egress: Arc::new(Egress::new(config.egress)),
             reading: Semaphore::new(MAX_READING),
             writing: Mutex::default(),
         })))
@@ -121,6 +125,11 @@ impl Sandbox {
         self.0.reading.acquire().await.ok()
     }
 
+    /// The way to the network.
+    pub(crate) fn egress(&self) -> Arc<Egress> {
+        self.0.egress.clone()
+    }
+
     /// What calls of a component that may write files take turns with.
     pub(crate) fn turns(&self, component: &ComponentBytes) -> Arc<tokio::sync::Mutex<()>> {
         let mut writing = self.0.writing.lock().unwrap_or_else(PoisonError::into_inner);
@@ -128,17 +137,21 @@ impl Sandbox {
     }
 
     /// Checks and compiles a skill, and links it.
-    pub(crate) async fn link_skill(&self, component: &ComponentBytes) -> Result<LinkedSkill, LoadError> {
+    pub(crate) async fn link_skill(
+        &self,
+        component: &ComponentBytes,
+    ) -> Result<(LinkedSkill, Option<Needs>), LoadError> {
         let checked = check(component, World::Skill)?;
         let compiled = self.compile(component).await?;
         let linked = self.0.skills.instantiate_pre(&compiled).map_err(does_not_link)?;
-        match checked.calls {
-            Calls::World => skill::SkillPre::new(linked).map(LinkedSkill::Ours).map_err(does_not_link),
+        let linked = match checked.calls {
+            Calls::World => skill::SkillPre::new(linked).map(LinkedSkill::Ours).map_err(does_not_link)?,
             Calls::Functions => {
                 let wit = checked.wit.into_iter().map(<[u8]>::to_vec).collect();
-                Ok(LinkedSkill::Other { linked, documentation: read_documentation(wit).await? })
+                LinkedSkill::Other { linked, documentation: read_documentation(wit).await? }
             }
-        }
+        };
+        Ok((linked, checked.needs))
     }
 
     /// Checks and compiles an Expert's logic, and links it.
@@ -174,11 +187,11 @@ impl Sandbox {
     }
 
     /// A store that holds nothing but `data`, with everything bounded that is the same for every guest.
-    pub(crate) fn store<T: Send + 'static>(&self, data: T) -> Store<T> {
+    pub(crate) fn store<T: Send + 'static>(&self, data: T, limits: &Limits) -> Store<T> {
         let mut store = Store::new(&self.0.engine, data);
         store.epoch_deadline_async_yield_and_update(1);
         store.set_epoch_deadline(1);
-        store.set_hostcall_fuel(MAX_HOSTCALL_BYTES);
+        store.set_hostcall_fuel(usize::try_from(limits.buffers).unwrap_or(usize::MAX));
         store
     }
 }
@@ -229,11 +242,11 @@ fn engine_config(kind: EngineKind) -> wasmtime::Result<Config> {
         .total_memories(POOL_MEMORIES)
         .total_tables(POOL_TABLES)
         .total_core_instances(POOL_CORE_INSTANCES)
-        .max_core_instances_per_component(MAX_CORE_INSTANCES as u32)
+        .max_core_instances_per_component(Limits::DEFAULT_INSTANCES as u32)
         .max_memories_per_component(MAX_MEMORIES as u32)
         .max_tables_per_component(MAX_TABLES as u32)
         .max_tables_per_module(8)
-        .table_elements(MAX_TABLE_ELEMENTS)
+        .table_elements(Limits::DEFAULT_TABLE_ELEMENTS as usize)
         .max_memory_size(usize::try_from(Limits::MAX_MEMORY).unwrap_or(usize::MAX))
         .max_component_instance_size(1 << 20)
         .max_core_instance_size(1 << 20)
@@ -269,9 +282,9 @@ fn keep_time(engine: &Engine) -> std::io::Result<()> {
 }
 
 /// A table of resources that a guest cannot fill without end.
-pub(crate) fn resources() -> wasmtime::component::ResourceTable {
+pub(crate) fn resources(limits: &Limits) -> wasmtime::component::ResourceTable {
     let mut table = wasmtime::component::ResourceTable::new();
-    table.set_max_capacity(MAX_HANDLES);
+    table.set_max_capacity(usize::try_from(limits.handles).unwrap_or(usize::MAX));
     table
 }
 

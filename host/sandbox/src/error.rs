@@ -39,6 +39,10 @@ pub enum LoadError {
     NoTools(LeftOut),
     #[error("directory `{path}` cannot be granted: {reason}")]
     BadDirectory { path: String, reason: String },
+    #[error("what the component says that it needs cannot be used: {reason}")]
+    BadNeeds { reason: String },
+    #[error("secret `{name}` cannot be used: {reason}")]
+    BadSecret { name: String, reason: String },
     #[error("the sandbox failed: {0}")]
     Engine(String),
 }
@@ -65,9 +69,12 @@ impl LoadError {
             Self::ImportNotGranted { .. } => "build the component without this import",
             Self::DoesNotLink { .. } => "build it against package `perstack:plugin@0.1.0`, see `wit/`",
             Self::TooDemanding { .. } | Self::CompileTimeout(_) => "build a smaller component",
-            Self::ListTools(_) | Self::BadTools(_) => "this is a mistake in the skill: tell its author",
+            Self::ListTools(_) | Self::BadTools(_) | Self::BadNeeds { .. } => {
+                "this is a mistake in the skill: tell its author"
+            }
             Self::NoTools(_) => "a tool takes and returns values only, see docs/any-component.md",
             Self::BadDirectory { .. } => "correct `filesystem` in the skill's `capabilities`",
+            Self::BadSecret { .. } => "check the value of the variable",
             Self::Engine(_) => return None,
         };
         Some(hint.to_owned())
@@ -81,9 +88,11 @@ pub enum Ended {
     #[error("it ran into its limit of {} memory", ByteSize::from_bytes(*.0))]
     Memory(u64),
     #[error("it ran into its limit of {0} table elements")]
-    Table(usize),
+    Table(u64),
+    #[error("it ran into its limit of {0} core instances")]
+    Instances(u64),
     #[error("it ran into its limit of {0} handles")]
-    Handles(usize),
+    Handles(u64),
     #[error("it ran into its time limit of {}", seconds(*.0))]
     Timeout(Duration),
     #[error("its answer is larger than its output limit of {}", ByteSize::from_bytes(*.0))]

@@ -4,6 +4,7 @@
 //!   cache, and links them once.
 //! - [`Skill`] is a linked skill: a component of our world, or of any other, whose exported functions are its tools.
 //!   Each call of a tool runs in a fresh instance with its [`Grants`] and [`Limits`].
+//! - [`inspect()`] says what a component is, imports and needs.
 //! - [`pack()`] puts the documentation of its WIT into a component.
 //! - [`Logic`] is a linked Expert. Everything it asks of the host goes to a [`LogicHost`].
 //!
@@ -18,6 +19,7 @@ mod component;
 mod convert;
 mod engine;
 mod error;
+mod inspect;
 mod limits;
 mod logic;
 mod logic_host;
@@ -27,10 +29,11 @@ mod skill;
 mod typed;
 
 pub use cache::{Cache, CacheContents, CacheError};
-pub use capability::{DirectoryGrant, Grants, GuestClock};
+pub use capability::{DirectoryGrant, EgressConfig, EgressError, Grants, GuestClock, NetworkGrants, SecretGrant};
 pub use component::{ComponentBytes, MAX_COMPONENT_BYTES};
 pub use engine::{Sandbox, SandboxConfig};
 pub use error::{Ended, LoadError};
+pub use inspect::{Inspection, Purpose, inspect};
 pub use logic::{Logic, LogicResult};
 pub use logic_host::{
     Answer, AskError, Halt, LogicDelegation, LogicHost, LogicInput, LogicMessage, LogicModelError, LogicRequest,

@@ -9,18 +9,10 @@ use wasmtime::ResourceLimiter;
 
 use crate::error::Ended;
 
-/// Elements of all tables of a guest: QuickJS and CPython stay below 60,000 functions.
-pub(crate) const MAX_TABLE_ELEMENTS: usize = 60_000;
-/// Core instances of a guest: a Python component has up to 38.
-pub(crate) const MAX_CORE_INSTANCES: usize = 100;
 /// Tables of a guest, over all its core instances.
 pub(crate) const MAX_TABLES: usize = 100;
 /// Linear memories of a guest, over all its core instances.
 pub(crate) const MAX_MEMORIES: usize = 20;
-/// Handles that a guest may hold, open files among them: as many as a Unix process may by default.
-pub(crate) const MAX_HANDLES: usize = 1024;
-/// Bytes that one call may pass between guest and host: several times the largest result that can be allowed.
-pub(crate) const MAX_HOSTCALL_BYTES: usize = 64 << 20;
 /// Random bytes that one request may ask for: a key or a seed, many times over.
 pub(crate) const MAX_RANDOM_BYTES: u64 = 64 << 10;
 
@@ -29,13 +21,22 @@ pub(crate) const MAX_RANDOM_BYTES: u64 = 64 << 10;
 pub(crate) struct Limiter {
     memory_limit: u64,
     memory_used: u64,
-    table_used: usize,
+    table_limit: u64,
+    table_used: u64,
+    instances: usize,
     pub(crate) hit: Option<Ended>,
 }
 
 impl Limiter {
     pub(crate) fn new(limits: &Limits) -> Self {
-        Self { memory_limit: limits.memory, memory_used: 0, table_used: 0, hit: None }
+        Self {
+            memory_limit: limits.memory,
+            memory_used: 0,
+            table_limit: limits.table_elements,
+            table_used: 0,
+            instances: usize::try_from(limits.instances).unwrap_or(usize::MAX),
+            hit: None,
+        }
     }
 }
 
@@ -51,9 +52,9 @@ impl ResourceLimiter for Limiter {
     }
 
     fn table_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
-        let wanted = self.table_used.saturating_add(desired.saturating_sub(current));
-        if wanted > MAX_TABLE_ELEMENTS {
-            self.hit = Some(Ended::Table(MAX_TABLE_ELEMENTS));
+        let wanted = self.table_used.saturating_add(desired.saturating_sub(current) as u64);
+        if wanted > self.table_limit {
+            self.hit = Some(Ended::Table(self.table_limit));
             return Ok(false);
         }
         self.table_used = wanted;
@@ -61,7 +62,7 @@ impl ResourceLimiter for Limiter {
     }
 
     fn instances(&self) -> usize {
-        MAX_CORE_INSTANCES
+        self.instances
     }
 
     fn tables(&self) -> usize {

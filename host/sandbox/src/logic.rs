@@ -64,13 +64,13 @@ impl Logic {
         journaled_clocks(&mut wasi, clock);
         let data = LogicStore {
             wasi: wasi.build(),
-            table: resources(),
+            table: resources(&self.limits),
             limiter: Limiter::new(&self.limits),
             host,
             stopwatch: guest.stopwatch.clone(),
             output: self.limits.output,
         };
-        let mut store = self.sandbox.store(data);
+        let mut store = self.sandbox.store(data, &self.limits);
         store.limiter(|data| &mut data.limiter);
         let input = wit_input(input);
         let call = within(self.limits.timeout, &guest.stopwatch, async {
@@ -83,7 +83,8 @@ impl Logic {
         });
         let answer = call.await.and_then(|answer| answer);
         let mut data = store.into_data();
-        let answer = answer.and_then(|answer| answer.map_err(|error| ended(&error, &mut data.limiter, &guest.stderr)));
+        let answer = answer
+            .and_then(|answer| answer.map_err(|error| ended(&error, &mut data.limiter, &self.limits, &guest.stderr)));
         let answer = answer.and_then(|answer| {
             let size = answer.as_ref().map_or_else(String::len, String::len);
             convert::within_output(size, &self.limits).map(|()| answer)

@@ -3,25 +3,27 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use perstack_core::config::{Access, ByteSize};
+use perstack_core::config::{Access, ByteSize, Needs};
 use perstack_core::{
-    CallContext, CallLog, CallOutcome, Limits, Observation, Observer, OpenState, StateError, StateSource,
+    CallContext, CallLog, CallOutcome, Limits, NotKept, Observation, Observer, OpenState, StateError, StateSource,
     ToolDefinition, ToolError, ToolOutput, ToolSet,
 };
 use serde_json::Value;
 use wasmtime::component::{ResourceTable, ResourceTableError};
 use wasmtime_wasi::filesystem::WasiFilesystemCtxView;
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
+use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 use crate::bindings::{skill, types};
 use crate::capability::{
-    Captured, FilesView, Grants, GuestFiles, HasFiles, OpenGrants, SkillState, open_directories, set_environment,
+    Captured, Denials, FilesView, Gate, Grants, GuestFiles, HasFiles, NetworkGrants, OpenGrants, OpenNetwork,
+    Placeholders, SkillState, open_directories, open_network, set_environment, set_placeholders,
 };
 use crate::component::ComponentBytes;
 use crate::convert;
 use crate::engine::{LinkedSkill, Sandbox, resources};
 use crate::error::{Ended, LoadError, printable};
-use crate::limits::{Limiter, MAX_HANDLES, MAX_RANDOM_BYTES, Stopwatch, within};
+use crate::limits::{Limiter, MAX_RANDOM_BYTES, Stopwatch, within};
 use crate::typed::{LeftOut, Typed};
 
 /// Lines of a crash that are told: a panic's message and place.
@@ -36,8 +38,10 @@ pub struct Skill {
     functions: Functions,
     environment: Vec<(String, String)>,
     directories: OpenGrants,
+    network: Arc<OpenNetwork>,
     limits: Limits,
     tools: Vec<ToolDefinition>,
+    needs: Option<Needs>,
     /// Where it may write files.
     turns: Option<Arc<tokio::sync::Mutex<()>>>,
     size: ByteSize,
@@ -63,7 +67,8 @@ pub struct LoadTimes {
 
 impl Skill {
     /// Loads a skill: checks it, compiles it or takes it from the cache, links it, opens what it is granted, and asks
-    /// for its tools. None of its code runs before it is known to import nothing that it was not granted.
+    /// for its tools. None of its code runs before it is known to import nothing that it was not granted. Of its grants, it
+    /// has what it says that it needs.
     ///
     /// # Errors
     /// [`LoadError`].
@@ -75,8 +80,12 @@ impl Skill {
         limits: Limits,
     ) -> Result<Self, LoadError> {
         let started = Instant::now();
-        let linked = sandbox.link_skill(component).await?;
+        let (linked, needs) = sandbox.link_skill(component).await?;
         let link = started.elapsed();
+        let grants = match &needs {
+            Some(needs) => grants.within(needs),
+            None => grants,
+        };
         let directories = open_directories(&grants.directories, &grants.protected)?;
         let writes = grants.directories.iter().any(|grant| grant.access == Access::Write);
         let turns = writes.then(|| sandbox.turns(component));
@@ -93,8 +102,10 @@ impl Skill {
             functions,
             environment: grants.environment,
             directories,
+            network: Arc::new(open_network(grants.network)?),
             limits,
             tools,
+            needs,
             turns,
             size: component.size(),
             times: LoadTimes { link, list_tools: Duration::ZERO },
@@ -109,6 +120,11 @@ impl Skill {
     /// How large its component is.
     pub fn size(&self) -> ByteSize {
         self.size
+    }
+
+    /// What it says that it needs; `None` where it says nothing, and gets all that it is granted.
+    pub fn needs(&self) -> Option<&Needs> {
+        self.needs.as_ref()
     }
 
     /// How long loading took.
@@ -131,7 +147,12 @@ impl Skill {
             let instance = linked.instantiate_async(&mut *store).await?;
             instance.perstack_plugin_tools().call_list_tools(store).await
         };
-        let data = SkillStore::new(self, wasi.build(), OpenGrants::default(), unattended());
+        let nothing = Granted {
+            directories: OpenGrants::default(),
+            network: Arc::new(open_network(NetworkGrants::default())?),
+            placeholders: Placeholders::default(),
+        };
+        let data = SkillStore::new(self, wasi.build(), nothing, unattended());
         let (listed, _) = self.run(data, &guest, call).await;
         let listed = listed.map_err(|ended| LoadError::ListTools(ended.to_string()))?;
         convert::tools(listed).map_err(LoadError::BadTools)
@@ -144,7 +165,7 @@ impl Skill {
         guest: &Guest,
         call: impl AsyncFnOnce(&mut wasmtime::Store<SkillStore>) -> wasmtime::Result<T>,
     ) -> (Result<T, Ended>, SkillStore) {
-        let mut store = self.sandbox.store(data);
+        let mut store = self.sandbox.store(data, &self.limits);
         store.limiter(|data| &mut data.limiter);
         let answer = within(self.limits.timeout, &guest.stopwatch, async {
             let _place = self.sandbox.place().await.map_err(|error| Ended::Host(error.to_string()))?;
@@ -152,7 +173,8 @@ impl Skill {
         });
         let answer = answer.await.and_then(|answer| answer);
         let mut data = store.into_data();
-        let answer = answer.and_then(|answer| answer.map_err(|error| ended(&error, &mut data.limiter, &guest.stderr)));
+        let answer = answer
+            .and_then(|answer| answer.map_err(|error| ended(&error, &mut data.limiter, &self.limits, &guest.stderr)));
         (answer, data)
     }
 }
@@ -175,7 +197,13 @@ impl ToolSet for Skill {
         };
         let (guest, mut wasi) = Guest::new(&self.limits);
         set_environment(&mut wasi, &self.environment);
-        let data = SkillStore::new(self, wasi.build(), self.directories.clone(), context);
+        let placeholders = match Placeholders::new(&self.network.secrets) {
+            Ok(placeholders) => placeholders,
+            Err(error) => return CallOutcome::refused(ToolError::Failed(format!("no random numbers: {error}"))),
+        };
+        set_placeholders(&mut wasi, &placeholders, &self.network.secrets);
+        let (directories, network) = (self.directories.clone(), self.network.clone());
+        let data = SkillStore::new(self, wasi.build(), Granted { directories, network, placeholders }, context);
         let (returned, answer, data) = match &self.functions {
             Functions::Tools(linked) => {
                 let arguments = arguments.to_string();
@@ -201,6 +229,7 @@ impl ToolSet for Skill {
         let result = answer
             .map_err(|ended| ended.under(&self.limits))
             .unwrap_or_else(|ended| Err(ToolError::Ended(format!("`{}` was ended: {ended}", self.name))));
+        let result = result.map_err(|error| noted(error, &data.notes()));
         let (changes, open) = data.state.finish();
         CallOutcome {
             result,
@@ -227,6 +256,20 @@ impl Skill {
     }
 }
 
+/// An error with what the guest could not say itself: what of it was denied, and which limits of the host it passed.
+fn noted(error: ToolError, notes: &[String]) -> ToolError {
+    if notes.is_empty() {
+        return error;
+    }
+    let told = |text: String| format!("{text} ({})", notes.join("; "));
+    match error {
+        ToolError::InvalidArguments(text) => ToolError::InvalidArguments(told(text)),
+        ToolError::Denied(text) => ToolError::Denied(told(text)),
+        ToolError::Failed(text) => ToolError::Failed(told(text)),
+        ToolError::Ended(text) => ToolError::Ended(told(text)),
+    }
+}
+
 /// What the host keeps of a guest while it runs.
 pub(crate) struct Guest {
     pub(crate) stopwatch: Stopwatch,
@@ -250,7 +293,7 @@ impl Guest {
 }
 
 /// Why a guest did not return: the limit that it hit, or its crash with what it said.
-pub(crate) fn ended(error: &wasmtime::Error, limiter: &mut Limiter, stderr: &Captured) -> Ended {
+pub(crate) fn ended(error: &wasmtime::Error, limiter: &mut Limiter, limits: &Limits, stderr: &Captured) -> Ended {
     if let Some(limit) = limiter.hit.take() {
         return limit;
     }
@@ -258,11 +301,15 @@ pub(crate) fn ended(error: &wasmtime::Error, limiter: &mut Limiter, stderr: &Cap
         return ended.clone();
     }
     if matches!(error.root_cause().downcast_ref(), Some(ResourceTableError::Full)) {
-        return Ended::Handles(MAX_HANDLES);
+        return Ended::Handles(limits.handles);
     }
     let root = error.root_cause().to_string();
+    // wasmtime has no types for these two.
+    if root.contains("instance count too high") {
+        return Ended::Instances(limits.instances);
+    }
     if root.contains("fuel allocated for hostcalls") {
-        return Ended::HostCall(crate::limits::MAX_HOSTCALL_BYTES as u64);
+        return Ended::HostCall(limits.buffers);
     }
     let said = stderr.text();
     let telling = |line: &&str| !line.trim().is_empty() && !line.starts_with(RUST_NOTE);
@@ -276,6 +323,8 @@ pub(crate) struct SkillStore {
     wasi: WasiCtx,
     table: ResourceTable,
     files: GuestFiles,
+    http: WasiHttpCtx,
+    gate: Gate,
     pub(crate) limiter: Limiter,
     pub(crate) skill_name: String,
     pub(crate) context: CallContext,
@@ -283,24 +332,48 @@ pub(crate) struct SkillStore {
     pub(crate) reports: usize,
 }
 
+/// What one call has of what its skill is granted.
+struct Granted {
+    directories: OpenGrants,
+    network: Arc<OpenNetwork>,
+    placeholders: Placeholders,
+}
+
 impl SkillStore {
-    fn new(skill: &Skill, wasi: WasiCtx, directories: OpenGrants, context: CallContext) -> Self {
+    fn new(skill: &Skill, wasi: WasiCtx, granted: Granted, context: CallContext) -> Self {
+        let Granted { directories, network, placeholders } = granted;
+        let egress = skill.sandbox.egress();
         Self {
             wasi,
-            table: resources(),
-            files: GuestFiles::new(directories),
+            table: resources(&skill.limits),
+            files: GuestFiles::new(directories, skill.limits.disk, Denials::new(&skill.name, context.observer.clone())),
+            http: WasiHttpCtx::new(),
+            gate: Gate::new(egress, network, placeholders, &skill.name, &context, skill.limits),
             limiter: Limiter::new(&skill.limits),
             skill_name: skill.name.clone(),
-            state: SkillState::new(context.state.clone()),
+            state: SkillState::new(context.state.clone(), skill.limits.state),
             context,
             reports: 0,
         }
     }
 }
 
+impl SkillStore {
+    /// What was denied, and which limits of the host were passed: one sentence each.
+    fn notes(&self) -> Vec<String> {
+        self.files.notes().chain(self.gate.notes()).collect()
+    }
+}
+
 impl WasiView for SkillStore {
     fn ctx(&mut self) -> WasiCtxView<'_> {
         WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+impl WasiHttpView for SkillStore {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        WasiHttpCtxView { ctx: &mut self.http, table: &mut self.table, hooks: &mut self.gate }
     }
 }
 
@@ -323,7 +396,9 @@ fn unattended() -> CallContext {
         }
     }
     impl Observer for Nothing {
-        fn observe(&self, _: Observation) {}
+        fn observe(&self, _: Observation) -> Result<(), NotKept> {
+            Err(NotKept("tools are listed".into()))
+        }
     }
     let nowhere = perstack_core::Id::from_entropy([0; 24]);
     CallContext {

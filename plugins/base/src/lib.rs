@@ -14,7 +14,7 @@ mod time;
 mod todo;
 
 /// Files of the workspace, a list of todos, and the end of a run.
-#[perstack::skill]
+#[perstack::skill(write = ["."])]
 mod base {
     use std::collections::BTreeMap;
     use std::path::Path;

@@ -8,6 +8,8 @@ mod sandbox_context;
 mod sandbox_echo;
 mod sandbox_env;
 mod sandbox_exit;
+mod sandbox_fetch;
+mod sandbox_fill_disk;
 mod sandbox_large_result;
 mod sandbox_list_dir;
 mod sandbox_many_handles;
@@ -210,6 +212,26 @@ mod cases {
     #[tool]
     fn sandbox_context() -> String {
         crate::sandbox_context::run()
+    }
+
+    /// Fills the disk.
+    #[tool]
+    fn sandbox_fill_disk(folder: String, how: String) -> Result<String, String> {
+        crate::sandbox_fill_disk::run(&folder, &how)
+    }
+
+    /// Sends a request so many times, all of them together or one after the other. Answers with the last response.
+    // A lie, without which two calls would take turns.
+    #[tool(read_only)]
+    fn sandbox_fetch(
+        method: String,
+        url: String,
+        headers: Vec<String>,
+        body: String,
+        times: u32,
+        together: bool,
+    ) -> Result<String, String> {
+        crate::sandbox_fetch::run(&crate::sandbox_fetch::Request { method, url, headers, body }, times, together)
     }
 
     /// Talks to the network, in each way that the standard library has.

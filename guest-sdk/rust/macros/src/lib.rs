@@ -4,6 +4,7 @@ mod argument;
 mod attributes;
 mod expert;
 mod literal;
+mod needs;
 mod returns;
 mod schema;
 mod serde_attributes;
@@ -30,13 +31,17 @@ use syn::parse_macro_input;
 /// whose error is a `ToolError` or anything that implements `Display`.
 ///
 /// The functions stay ordinary functions and become public. A type `Skill` is added to the module.
+///
+/// `#[skill(…)]` takes what the skill needs at the most, in the words of `capabilities` in `perstack.toml`:
+/// `network = ["https://api.example.com"]`, `secrets(API_KEY = ["api.example.com"])`, `env = ["REGION"]`,
+/// `read = ["."]`, `write = ["reports"]`. It is written into the component; `perstack inspect` compares it with what is
+/// granted, and nothing else is ever given. Without it, the skill has all that it is granted; `network = []` alone says
+/// that it needs nothing.
 #[proc_macro_attribute]
 pub fn skill(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    let needs = parse_macro_input!(arguments as needs::Needs);
     let module = parse_macro_input!(item as syn::ItemMod);
-    attributes::no_arguments("skill", &arguments.into())
-        .and_then(|()| skill::expand(module))
-        .unwrap_or_else(syn::Error::into_compile_error)
-        .into()
+    skill::expand(module, &needs).unwrap_or_else(syn::Error::into_compile_error).into()
 }
 
 /// Makes an Expert of a function from `perstack::Input` to its final answer: `String`, or a `Result` of it with an

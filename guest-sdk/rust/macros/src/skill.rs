@@ -6,10 +6,11 @@ use proc_macro2::TokenStream;
 use quote::quote;
 use syn::{Error, Item, ItemMod, Result};
 
+use crate::needs::Needs;
 use crate::tool::Tool;
 
 /// Adds to the module a type `Skill` that lists and calls its tools, and exports it where the target is a component.
-pub(crate) fn expand(module: ItemMod) -> Result<TokenStream> {
+pub(crate) fn expand(module: ItemMod, needs: &Needs) -> Result<TokenStream> {
     let ItemMod { attrs, vis, ident, content, .. } = module;
     let Some((_, mut items)) = content else {
         return Err(Error::new_spanned(ident, "a skill's tools stand in the module itself: `mod name { … }`"));
@@ -20,7 +21,10 @@ pub(crate) fn expand(module: ItemMod) -> Result<TokenStream> {
     }
     let definitions = tools.iter().map(Tool::definition);
     let calls = tools.iter().map(Tool::call);
+    let section = needs.section();
     Ok(quote! {
+        #section
+
         #(#attrs)*
         #[allow(unreachable_pub, private_interfaces)]
         #vis mod #ident {

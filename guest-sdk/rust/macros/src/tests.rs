@@ -3,7 +3,7 @@
 use proc_macro2::TokenStream;
 
 fn skill(source: &str) -> syn::Result<TokenStream> {
-    crate::skill::expand(syn::parse_str(source).unwrap())
+    crate::skill::expand(syn::parse_str(source).unwrap(), &crate::needs::Needs::default())
 }
 
 fn expert(source: &str) -> syn::Result<TokenStream> {

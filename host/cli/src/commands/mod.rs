@@ -1,6 +1,7 @@
 //! The program's commands, a file each.
 
 pub(crate) mod doctor;
+pub(crate) mod inspect;
 pub(crate) mod log;
 pub(crate) mod plain;
 pub(crate) mod run;

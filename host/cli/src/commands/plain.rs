@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::io::{Write, stdout};
 use std::sync::{Mutex, PoisonError};
 
-use perstack_core::{Event, EventBody, Id, RunEvent, RuntimeEvent};
-use perstack_runtime::Listener;
+use perstack_core::{Event, EventBody, Id, ProxyAction, RunEvent, RuntimeEvent};
+use perstack_runtime::{Listener, Project};
 
 use crate::tell::{called, reason_of, shortened, text_of};
 use crate::text::{harmless, used};
@@ -18,13 +18,31 @@ pub(crate) struct Plain(Mutex<Shown>);
 
 impl Plain {
     /// `questions`: names of the tools with which the Expert asks the user.
-    pub(crate) fn new(questions: &[String]) -> Self {
-        Self(Mutex::new(Shown { questions: questions.to_vec(), ..Shown::default() }))
+    pub(crate) fn new(questions: &[String], project: &Project, verbosity: Verbosity) -> Self {
+        Self(Mutex::new(Shown {
+            verbosity,
+            questions: questions.to_vec(),
+            project: project.clone(),
+            runs: BTreeMap::new(),
+            streaming: false,
+            answered: false,
+        }))
     }
 }
 
-#[derive(Default)]
+/// How much is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verbosity {
+    /// What people follow.
+    Normal,
+    /// Also what tools answered, and which hosts skills were connected to.
+    Verbose,
+}
+
 struct Shown {
+    verbosity: Verbosity,
+    /// What denials are explained with.
+    project: Project,
     /// Calls that are not told: they are asked.
     questions: Vec<String>,
     /// The runs, by the name of their events and by that of their checkpoints.
@@ -35,8 +53,9 @@ struct Shown {
     answered: bool,
 }
 
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Default)]
 struct Run {
+    expert_key: String,
     /// How deep it is below the job's first.
     depth: usize,
     first_step: u64,
@@ -59,15 +78,17 @@ impl Shown {
         if let RunEvent::StartRun { initial_checkpoint: checkpoint, input_messages } = event {
             let above = checkpoint.delegated_by.as_ref().map(|by| self.known(&by.run_id).depth);
             let run = Run {
+                expert_key: expert_key.to_owned(),
                 depth: above.map_or(0, |above| above + 1),
                 first_step: checkpoint.step_number,
                 tokens: checkpoint.usage.total_tokens,
             };
-            self.runs.insert(run_id.clone(), run);
+            let depth = run.depth;
+            self.runs.insert(run_id.clone(), run.clone());
             self.runs.entry(checkpoint.run_id.clone()).or_insert(run);
             self.answered = false;
-            if run.depth > 0 && !input_messages.is_empty() {
-                self.line(run.depth, &format!("● {expert_key}"));
+            if depth > 0 && !input_messages.is_empty() {
+                self.line(depth, &format!("● {expert_key}"));
             }
             return;
         }
@@ -99,11 +120,13 @@ impl Shown {
                 self.line(depth, &format!("✓ {expert_key} · {took}"));
             }
             RunEvent::ResolveToolResults { tool_results } => {
-                for result in tool_results.iter().filter(|result| result.is_error == Some(true)) {
-                    self.line(
-                        depth + 1,
-                        &format!("✗ {}: {}", result.tool_name, shortened(&text_of(result), SHOWN_OF_FAILURES)),
-                    );
+                for result in tool_results {
+                    let failed = result.is_error == Some(true);
+                    if failed || self.verbosity == Verbosity::Verbose {
+                        let (mark, text) = (if failed { "✗" } else { "✓" }, text_of(result));
+                        let shown = shortened(&text, SHOWN_OF_FAILURES);
+                        self.line(depth + 1, &format!("{mark} {}: {shown}", result.tool_name));
+                    }
                 }
             }
             RunEvent::StopRunByError { error, .. } if depth > 0 => {
@@ -114,8 +137,25 @@ impl Shown {
     }
 
     fn runtime(&mut self, run_id: &Id, event: &RuntimeEvent) {
-        let depth = self.known(run_id).depth + 1;
+        let Run { expert_key, depth, .. } = self.known(run_id);
+        let depth = depth + 1;
         match event {
+            RuntimeEvent::FileDenied { skill_name, path, reason } => {
+                self.line(depth, &format!("✗ {skill_name}: access to `{path}` denied: {reason}"));
+                let lines = self.project.file_grant(&expert_key, skill_name, path);
+                self.hint(depth + 1, lines.as_deref());
+            }
+            RuntimeEvent::ProxyAccess { action: ProxyAction::Allowed, domain, port, skill_name, .. }
+                if self.verbosity == Verbosity::Verbose =>
+            {
+                self.line(depth, &format!("→ {skill_name}: {domain}:{port}"));
+            }
+            RuntimeEvent::ProxyAccess { action: ProxyAction::Blocked, domain, port, reason, skill_name } => {
+                let reason = reason.as_deref().unwrap_or("blocked");
+                self.line(depth, &format!("✗ {skill_name}: network access to {domain}:{port} denied: {reason}"));
+                let lines = self.project.network_grant(&expert_key, skill_name, domain, *port);
+                self.hint(depth + 1, lines.as_deref());
+            }
             RuntimeEvent::SkillStderr { skill_name, message } => {
                 for line in message.lines() {
                     self.line(depth, &format!("{skill_name}: {line}"));
@@ -128,8 +168,14 @@ impl Shown {
         }
     }
 
+    fn hint(&mut self, depth: usize, lines: Option<&str>) {
+        if let Some(lines) = lines {
+            self.line(depth, &format!("hint: {}", indented(lines, depth)));
+        }
+    }
+
     fn known(&self, run_id: &Id) -> Run {
-        self.runs.get(run_id).copied().unwrap_or_default()
+        self.runs.get(run_id).cloned().unwrap_or_default()
     }
 
     fn line(&mut self, depth: usize, text: &str) {
@@ -149,6 +195,11 @@ impl Shown {
             drop(writeln!(stdout().lock()));
         }
     }
+}
+
+/// Lines after the first, set in as far as what `hint: ` begins.
+fn indented(text: &str, depth: usize) -> String {
+    text.replace('\n', &format!("\n{}      ", "  ".repeat(depth)))
 }
 
 /// One line, or several. Whoever reads may go away; the run goes on.

@@ -6,12 +6,13 @@ use std::sync::Arc;
 
 use perstack_core::{Id, Message, Part, ToolCall};
 use perstack_runtime::{
-    HostPolicy, Input, JobChoice, Outcome, Prepared, PreparedExpert, Request, RunError, SkillSummary, Stop, Workspace,
+    HostPolicy, Input, JobChoice, Outcome, Prepared, PreparedExpert, Project, Request, RunError, SkillSummary, Stop,
+    Workspace,
 };
 use serde_json::Value;
 
 use crate::args::{GlobalArgs, StartArgs};
-use crate::commands::plain::{Plain, show};
+use crate::commands::plain::{Plain, Verbosity, show};
 use crate::commands::run::{warn_left_out, warn_unused};
 use crate::context;
 use crate::failure::{Exit, Failure};
@@ -42,7 +43,16 @@ pub(crate) async fn start(args: StartArgs, global: GlobalArgs, policy: Option<Ho
     let request = context::request(&expert_key, query, &args.shared);
     let go_on = |job: Option<&Id>| context::continue_command("start", &expert_key, job, &args.shared, &global);
     let latest = go_on(args.shared.continue_job.as_ref());
-    let conversation = Conversation { prepared, workspace, questions: summary.questions, continuing, go_on: &go_on };
+    let verbosity = if args.shared.verbose { Verbosity::Verbose } else { Verbosity::Normal };
+    let conversation = Conversation {
+        prepared,
+        project,
+        verbosity,
+        workspace,
+        questions: summary.questions,
+        continuing,
+        go_on: &go_on,
+    };
     match Interrupts::listen()?.unless(conversation.hold(request)).await {
         Ok(ended) => ended,
         Err(exit) => {
@@ -55,6 +65,8 @@ pub(crate) async fn start(args: StartArgs, global: GlobalArgs, policy: Option<Ho
 /// A run, and what the user says to it.
 struct Conversation<'a> {
     prepared: PreparedExpert,
+    project: Project,
+    verbosity: Verbosity,
     workspace: Workspace,
     /// Names of the tools with which the Expert asks.
     questions: Vec<String>,
@@ -71,7 +83,8 @@ impl Conversation<'_> {
         let settings = request.settings;
         loop {
             let asked_in = request.job.clone();
-            let running = self.prepared.run(request, Arc::new(Plain::new(&self.questions)));
+            let running =
+                self.prepared.run(request, Arc::new(Plain::new(&self.questions, &self.project, self.verbosity)));
             let outcome = match running.await {
                 Ok(outcome) => outcome,
                 Err(RunError::AnswerExpected { job, .. }) if self.continuing => {

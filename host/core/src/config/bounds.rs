@@ -61,6 +61,10 @@ pub const MIN_MEMORY: ByteSize = ByteSize::from_kib(64);
 pub const MAX_MEMORY: ByteSize = ByteSize::from_bytes(Limits::MAX_MEMORY);
 /// Most output of one call. It is copied into events and checkpoints, so more would fill the disk within a job.
 pub const MAX_OUTPUT: ByteSize = ByteSize::from_mib(64);
+/// Most that one call sends or receives: what a fast line carries in ten seconds.
+pub const MAX_TRAFFIC: ByteSize = ByteSize::from_mib(1024);
+/// Most that one call adds to the disk: what a service that fetches data may need.
+pub const MAX_DISK: ByteSize = ByteSize::from_mib(1024 * 1024);
 /// Least time for one call: the smallest unit.
 pub(super) const MIN_CALL_TIME: TimeLimit = TimeLimit::from_millis(1);
 /// Most time for one call. What takes longer is a job, not a call.

@@ -5,9 +5,11 @@ use std::ops::RangeInclusive;
 
 use crate::Limits;
 
-use super::bounds::{MAX_CALL_TIME, MAX_ITEMS, MAX_MEMORY, MAX_OUTPUT, MIN_CALL_TIME, MIN_MEMORY};
+use super::bounds::{
+    MAX_CALL_TIME, MAX_COUNT, MAX_DISK, MAX_ITEMS, MAX_MEMORY, MAX_OUTPUT, MAX_TRAFFIC, MIN_CALL_TIME, MIN_MEMORY,
+};
 use super::error::{ConfigError, Span, quote};
-use super::fields::Field;
+use super::fields::{Field, Fields};
 use super::network::{HostPattern, NetworkPattern};
 use super::values::{Access, ByteSize, EnvName, GrantPath};
 
@@ -44,7 +46,12 @@ impl Capabilities {
             matches!(name, "clocks" | "random" | "stdio" | "state")
                 .then(|| format!("`{name}` is there for every component and need not be granted"))
         })?;
+        let limits = fields.optional("limits", |field| read_limits(field, SKILL_LIMITS))?.unwrap_or_default();
+        Ok(Self { limits, span: Some(fields.span()), ..Self::read_access(&fields)? })
+    }
 
+    /// What a component may reach, without what it may use up.
+    pub(super) fn read_access(fields: &Fields<'_>) -> Result<Self, ConfigError> {
         let env: BTreeSet<EnvName> = fields.list("env", |field| field.parse())?.into_iter().collect();
         let secrets = match fields.get("secrets") {
             Some(secrets) => read_secrets(&secrets, &env)?,
@@ -67,8 +74,8 @@ impl Capabilities {
             secrets,
             filesystem,
             network: fields.list("network", |field| field.parse())?.into_iter().collect(),
-            limits: fields.optional("limits", read_limits)?.unwrap_or_default(),
-            span: Some(fields.span()),
+            limits: Limits::default(),
+            span: None,
         })
     }
 }
@@ -110,19 +117,57 @@ impl FilesystemGrant {
     }
 }
 
+/// Limits that an Expert's own logic has. It has neither files nor a network, and its state is a part of its journal.
+pub(super) const LOGIC_LIMITS: &[&str] =
+    &["memory", "timeout", "output", "tableElements", "instances", "handles", "buffers"];
+const SKILL_LIMITS: &[&str] = &[
+    "memory",
+    "timeout",
+    "output",
+    "tableElements",
+    "instances",
+    "handles",
+    "buffers",
+    "state",
+    "disk",
+    "upload",
+    "download",
+    "requests",
+    "connections",
+];
+
 /// Limits, with defaults for what is not set.
-pub(super) fn read_limits(field: &Field<'_>) -> Result<Limits, ConfigError> {
+pub(super) fn read_limits(field: &Field<'_>, known: &[&str]) -> Result<Limits, ConfigError> {
     let fields = field.named_table()?;
-    fields.refuse_unknown(&["memory", "timeout", "output"])?;
+    fields.refuse_unknown(known)?;
     let mut limits = Limits::default();
-    if let Some(memory) = fields.get("memory") {
-        limits.memory = read_size(&memory, MIN_MEMORY..=MAX_MEMORY)?.bytes();
+    let least = ByteSize::from_bytes(1);
+    for (name, limit, range) in [
+        ("memory", &mut limits.memory, MIN_MEMORY..=MAX_MEMORY),
+        ("output", &mut limits.output, least..=MAX_OUTPUT),
+        ("buffers", &mut limits.buffers, least..=MAX_MEMORY),
+        ("state", &mut limits.state, least..=ByteSize::from_bytes(Limits::MAX_STATE)),
+        ("disk", &mut limits.disk, least..=MAX_DISK),
+        ("upload", &mut limits.upload, least..=MAX_TRAFFIC),
+        ("download", &mut limits.download, least..=MAX_TRAFFIC),
+    ] {
+        if let Some(size) = fields.get(name) {
+            *limit = read_size(&size, range)?.bytes();
+        }
+    }
+    for (name, limit, most) in [
+        ("tableElements", &mut limits.table_elements, Limits::DEFAULT_TABLE_ELEMENTS),
+        ("instances", &mut limits.instances, Limits::DEFAULT_INSTANCES),
+        ("handles", &mut limits.handles, Limits::MAX_HANDLES),
+        ("requests", &mut limits.requests, u64::from(MAX_COUNT)),
+        ("connections", &mut limits.connections, Limits::MAX_CONNECTIONS),
+    ] {
+        if let Some(number) = fields.get(name) {
+            *limit = number.integer(1..=most, "a number")?;
+        }
     }
     if let Some(timeout) = fields.get("timeout") {
         limits.timeout = timeout.duration(MIN_CALL_TIME..=MAX_CALL_TIME)?;
-    }
-    if let Some(output) = fields.get("output") {
-        limits.output = read_size(&output, ByteSize::from_bytes(1)..=MAX_OUTPUT)?.bytes();
     }
     Ok(limits)
 }

@@ -69,7 +69,7 @@ pub struct Position {
 
 impl Position {
     /// The position of the byte `offset` of `text`; past the end it is the end.
-    fn of(offset: usize, text: &str) -> Self {
+    pub fn of(offset: usize, text: &str) -> Self {
         let before = &text.as_bytes()[..offset.min(text.len())];
         let line_start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1);
         Self {

@@ -3,7 +3,7 @@
 use crate::Limits;
 
 use super::bounds::{MAX_DESCRIPTION_CHARACTERS, MAX_INSTRUCTION_CHARACTERS, MAX_ITEMS, MAX_NAME_CHARACTERS, MAX_TAGS};
-use super::capabilities::read_limits;
+use super::capabilities::{LOGIC_LIMITS, read_limits};
 use super::error::{ConfigError, Span, quote};
 use super::fields::{Field, Fields};
 use super::key::{ExpertKey, ExpertVersion, Tag};
@@ -198,7 +198,7 @@ impl Logic {
         })?;
         Ok(Self {
             component: fields.required("component")?.parse()?,
-            limits: fields.optional("limits", read_limits)?.unwrap_or_default(),
+            limits: fields.optional("limits", |field| read_limits(field, LOGIC_LIMITS))?.unwrap_or_default(),
             span: fields.span(),
         })
     }

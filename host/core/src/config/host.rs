@@ -64,13 +64,20 @@ pub(super) fn require_public(host: &str, kind: Host) -> Result<(), ValueError> {
             let host = host.to_ascii_lowercase();
             host != "localhost" && !host.ends_with(".localhost")
         }
-        Host::Address(IpAddr::V4(address)) => is_public_v4(address),
-        Host::Address(IpAddr::V6(address)) => is_public_v6(address),
+        Host::Address(address) => is_public(address),
     };
     if public { Ok(()) } else { Err(ValueError::new(format!("{} is not a public host", quote(host)))) }
 }
 
-/// Addresses outside the ranges of the IANA registry of special addresses (RFC 6890).
+/// Whether an address is none of the ranges of the IANA registries of special addresses (RFC 6890): private, loopback,
+/// link-local, shared, for documentation, for benchmarks, multicast, reserved, or one that stands for an address of IPv4.
+pub fn is_public(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => is_public_v4(address),
+        IpAddr::V6(address) => is_public_v6(address),
+    }
+}
+
 fn is_public_v4(address: Ipv4Addr) -> bool {
     let [a, b, c, _] = address.octets();
     let special = address.is_private()
@@ -81,10 +88,11 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
     !special
 }
 
-/// Global unicast is 2000::/3; of that, Teredo (2001::/32), documentation and 6to4 (2002::/16) are not for connecting.
+/// Global unicast is 2000::/3; of that, what the IETF assigned to protocols (2001::/23, Teredo among them), documentation
+/// and 6to4 (2002::/16) are not for connecting.
 fn is_public_v6(address: Ipv6Addr) -> bool {
     let [a, b, ..] = address.segments();
-    (0x2000..0x4000).contains(&a) && !matches!((a, b), (0x2001, 0 | 0xdb8) | (0x2002, _) | (0x3fff, ..0x1000))
+    (0x2000..0x4000).contains(&a) && !matches!((a, b), (0x2001, ..0x200 | 0xdb8) | (0x2002, _) | (0x3fff, ..0x1000))
 }
 
 /// Host and port of `host[:port]`; the host is not checked.

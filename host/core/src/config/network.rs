@@ -1,4 +1,4 @@
-//! Where a component may connect to.
+//! Where a component may connect to, and where it asks to.
 //!
 //! What is checked here are spellings. Which addresses a name resolves to is checked where the connection is made.
 
@@ -34,6 +34,28 @@ impl HostPattern {
     /// The host, or the domain that the hosts are below.
     pub fn host(&self) -> &str {
         self.text.strip_prefix("*.").unwrap_or(&self.text)
+    }
+
+    /// Whether all of its hosts are among those of another pattern.
+    pub fn within(&self, wider: &Self) -> bool {
+        match wider.text.strip_prefix('*') {
+            Some(below) => {
+                let own = self.text.strip_prefix('*');
+                own.is_some_and(|own| own.ends_with(below))
+                    || (own.is_none() && self.text.len() > below.len() && self.text.ends_with(below))
+            }
+            None => self.text == wider.text,
+        }
+    }
+
+    /// Whether the host is one of these.
+    pub fn matches(&self, destination: &Destination) -> bool {
+        let host = destination.host();
+        match self.text.strip_prefix('*') {
+            // With the dot: neither the domain itself, nor a name that only ends like it.
+            Some(below) => host.len() > below.len() && host.ends_with(below),
+            None => host == self.text,
+        }
     }
 }
 
@@ -86,6 +108,16 @@ impl NetworkPattern {
     pub fn port(&self) -> u16 {
         self.port
     }
+
+    /// Whether it grants nothing that another pattern does not.
+    pub fn within(&self, wider: &Self) -> bool {
+        self.port == wider.port && self.host.within(&wider.host)
+    }
+
+    /// Whether it grants access to this.
+    pub fn matches(&self, destination: &Destination) -> bool {
+        self.port == destination.port && self.host.matches(destination)
+    }
 }
 
 impl fmt::Display for NetworkPattern {
@@ -119,9 +151,134 @@ impl FromStr for NetworkPattern {
     }
 }
 
+/// Where a request goes: a host and a port, over TLS. It has one spelling, which is compared with grants, resolved, and
+/// told to the server: nothing is parsed twice.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Destination {
+    host: String,
+    port: u16,
+}
+
+impl Destination {
+    /// Reads the `host[:port]` of a URL with `https`. The port is 443 where none is named.
+    ///
+    /// # Errors
+    /// It is not a host in its usual form: see [`NetworkPattern`].
+    pub fn https(authority: &str) -> Result<Self, ValueError> {
+        let (host, port) = split_authority(authority)?;
+        check_host(host)?;
+        Ok(Self { host: host.to_ascii_lowercase(), port: port.unwrap_or(HTTPS_PORT) })
+    }
+
+    /// The name in lower case, or the address, one of IPv6 in brackets.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// The port.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// `host`, or `host:port` where the port is not that of `https`.
+    pub fn authority(&self) -> String {
+        if self.port == HTTPS_PORT { self.host.clone() } else { format!("{}:{}", self.host, self.port) }
+    }
+}
+
+/// As it is granted: `https://host[:port]`.
+impl fmt::Display for Destination {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "https://{}", self.authority())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_pattern_matches_its_hosts_and_no_other() {
+        for (pattern, matching, others) in [
+            (
+                "https://api.exa.ai",
+                &["api.exa.ai", "API.EXA.AI:443"][..],
+                &["exa.ai", "api.exa.ai:8443", "x.api.exa.ai"][..],
+            ),
+            (
+                "https://*.example.com:8443",
+                &["a.example.com:8443", "a.b.example.com:8443"],
+                &[
+                    "example.com:8443",
+                    "a.example.com",
+                    "badexample.com:8443",
+                    "a.example.com.evil.org:8443",
+                    "93.184.216.34:8443",
+                ],
+            ),
+            ("https://[2606:4700::1111]", &["[2606:4700::1111]"], &["[2606:4700::1112]", "a.ai"]),
+        ] {
+            let pattern: NetworkPattern = pattern.parse().unwrap();
+            for authority in matching {
+                assert!(pattern.matches(&Destination::https(authority).unwrap()), "{pattern} {authority}");
+            }
+            for authority in others {
+                assert!(!pattern.matches(&Destination::https(authority).unwrap()), "{pattern} {authority}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_pattern_is_within_another() {
+        for (narrow, wide, expected) in [
+            ("https://a.com", "https://a.com", true),
+            ("https://a.com", "https://a.com:8443", false),
+            ("https://b.a.com", "https://*.a.com", true),
+            ("https://a.com", "https://*.a.com", false),
+            ("https://ba.com", "https://*.a.com", false),
+            ("https://*.a.com", "https://*.a.com", true),
+            ("https://*.b.a.com", "https://*.a.com", true),
+            ("https://*.a.com", "https://*.b.a.com", false),
+            ("https://*.a.com", "https://b.a.com", false),
+            ("https://*.ba.com", "https://*.a.com", false),
+        ] {
+            let (narrow, wide): (NetworkPattern, NetworkPattern) = (narrow.parse().unwrap(), wide.parse().unwrap());
+            assert_eq!(narrow.within(&wide), expected, "{narrow} {wide}");
+        }
+    }
+
+    #[test]
+    fn a_destination_has_one_spelling() {
+        for (authority, shown) in [
+            ("API.exa.ai", "https://api.exa.ai"),
+            ("api.exa.ai:443", "https://api.exa.ai"),
+            ("api.exa.ai:8443", "https://api.exa.ai:8443"),
+        ] {
+            assert_eq!(Destination::https(authority).unwrap().to_string(), shown);
+        }
+        for authority in [
+            "",
+            "a..b",
+            "api.exa.ai.",
+            "user@api.exa.ai",
+            "api.exa.ai:",
+            "api.exa.ai:0",
+            "api.exa.ai:0443",
+            "a%2eb.ai",
+            "0x7f000001",
+            "2130706433",
+            "127.1",
+            "0177.0.0.1",
+            "a b.ai",
+            "a.ai/",
+            "a.ai\\b",
+            "[::1",
+            "[fe80::1%25eth0]",
+            "ä.ai",
+        ] {
+            assert!(Destination::https(authority).is_err(), "{authority}");
+        }
+    }
 
     #[test]
     fn network_patterns_take_one_form() {
@@ -189,6 +346,8 @@ mod tests {
             "https://[64:ff9b::7f00:1]",
             "https://[2002:7f00:1::]",
             "https://[2001::1]",
+            "https://[2001:2::1]",
+            "https://[::7f00:1]",
             "https://1.2.3.0x4",
         ] {
             assert!(text.parse::<NetworkPattern>().is_err(), "{text}");

@@ -283,6 +283,12 @@ impl GrantPath {
     pub fn workspace() -> Self {
         Self(".".to_owned())
     }
+
+    /// Whether it is another path, or below it.
+    pub fn within(&self, wider: &Self) -> bool {
+        let below = || self.0.strip_prefix(&wider.0).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        wider.0 == "." || below()
+    }
 }
 
 impl FromStr for GrantPath {
@@ -370,6 +376,22 @@ mod tests {
             ("日本", "日本"),
         ] {
             assert_eq!(text.parse::<GrantPath>().unwrap().as_str(), path);
+        }
+    }
+
+    #[test]
+    fn a_path_is_within_another() {
+        for (narrow, wide, expected) in [
+            ("a", ".", true),
+            (".", ".", true),
+            ("a/b", "a", true),
+            ("a", "a", true),
+            ("ab", "a", false),
+            ("a", "a/b", false),
+            (".", "a", false),
+        ] {
+            let (narrow, wide): (GrantPath, GrantPath) = (narrow.parse().unwrap(), wide.parse().unwrap());
+            assert_eq!(narrow.within(&wide), expected, "{narrow} {wide}");
         }
     }
 

@@ -4,6 +4,7 @@ mod call_context;
 mod clocks;
 mod environment;
 mod filesystem;
+mod network;
 mod progress;
 mod random;
 mod state;
@@ -11,21 +12,26 @@ mod stdio;
 
 use std::path::PathBuf;
 
+use perstack_core::config::{FilesystemGrant, Needs};
+
 pub use clocks::GuestClock;
 pub use filesystem::DirectoryGrant;
-pub(crate) use filesystem::{ContentsError, FilesView, GuestFiles, HasFiles, OpenGrants};
+pub(crate) use filesystem::{ContentsError, Denials, FilesView, GuestFiles, HasFiles, OpenGrants};
+pub(crate) use network::{Egress, Gate, OpenNetwork, Placeholders};
+pub use network::{EgressConfig, EgressError, NetworkGrants, SecretGrant};
 pub(crate) use random::seeded;
 pub(crate) use state::{SkillState, scope};
 pub(crate) use stdio::Captured;
 
 pub(crate) use clocks::journaled as journaled_clocks;
-pub(crate) use environment::set as set_environment;
+pub(crate) use environment::{set as set_environment, set_placeholders};
 pub(crate) use filesystem::{add_to_linker as add_files_to_linker, open as open_directories};
+pub(crate) use network::{add_to_linker as add_network_to_linker, open as open_network};
 
 /// What a skill is granted. By default:
 /// - no file or directory
 /// - no environment variable
-/// - no network, and no sockets at all
+/// - no host on the network, and no sockets, ever
 /// - clocks and random numbers
 /// - its own state, within its quota
 #[derive(Clone, Debug, Default)]
@@ -36,4 +42,34 @@ pub struct Grants {
     pub directories: Vec<DirectoryGrant>,
     /// Files that it may not change, whatever directories it has: those that say what guests are, and what they may do.
     pub protected: Vec<PathBuf>,
+    /// Hosts, and the secrets for them.
+    pub network: NetworkGrants,
+}
+
+impl Grants {
+    /// What of them a component asks for.
+    pub(crate) fn within(self, needs: &Needs) -> Self {
+        let Self { mut environment, directories, protected, network } = self;
+        environment.retain(|(name, _)| needs.env.iter().any(|needed| needed.as_str() == name));
+        let directories = directories.into_iter().flat_map(|DirectoryGrant { workspace, path, access }| {
+            let granted = needs.files_of(&FilesystemGrant { path, access }).into_iter();
+            granted.map(move |FilesystemGrant { path, access }| DirectoryGrant {
+                workspace: workspace.clone(),
+                path,
+                access,
+            })
+        });
+        let mut secrets = network.secrets;
+        for secret in &mut secrets {
+            secret.hosts = needs.hosts_of(&secret.name, &secret.hosts);
+        }
+        secrets.retain(|secret| !secret.hosts.is_empty());
+        let destinations = needs.network_of(&network.destinations);
+        Self {
+            environment,
+            directories: directories.collect(),
+            protected,
+            network: NetworkGrants { destinations, secrets },
+        }
+    }
 }

@@ -13,11 +13,13 @@ pub(crate) struct SkillState {
     source: Arc<dyn StateSource>,
     open: Option<OpenState>,
     changes: StateChanges,
+    /// Bytes of a scope.
+    quota: u64,
 }
 
 impl SkillState {
-    pub(crate) fn new(source: Arc<dyn StateSource>) -> Self {
-        Self { source, open: None, changes: Vec::new() }
+    pub(crate) fn new(source: Arc<dyn StateSource>, quota: u64) -> Self {
+        Self { source, open: None, changes: Vec::new(), quota }
     }
 
     async fn entries(&mut self) -> Result<&mut StateEntries, StateError> {
@@ -25,7 +27,9 @@ impl SkillState {
             Some(open) => open,
             None => self.source.open().await?,
         };
-        Ok(&mut self.open.insert(open).entries)
+        let entries = &mut self.open.insert(open).entries;
+        entries.limit(self.quota);
+        Ok(entries)
     }
 
     async fn change(&mut self, scope: Scope, key: String, value: Option<Vec<u8>>) -> Result<(), StateError> {

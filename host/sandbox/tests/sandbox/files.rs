@@ -4,11 +4,11 @@ use std::fs;
 use std::os::unix::fs::symlink;
 
 use perstack_core::config::{Access, GrantPath};
-use perstack_core::{Content, Limits, ToolError};
+use perstack_core::{Content, Limits, Observation, ToolError};
 use perstack_sandbox::{Grants, LoadError, Skill};
 use serde_json::{Value, json};
 
-use crate::harness::{Workspace, call, directories, failed, skill, skill_with, still_works, text};
+use crate::harness::{Host, Workspace, call, directories, failed, skill, skill_with, still_works, text};
 
 async fn granted(workspace: &Workspace, access: Access) -> Skill {
     skill_with(directories(workspace.root(), &[("in", access)]), Limits::default()).await.unwrap()
@@ -17,6 +17,27 @@ async fn granted(workspace: &Workspace, access: Access) -> Skill {
 async fn named(skill: &Skill, path: &str, media_type: &str, times: usize) -> Result<Vec<Content>, ToolError> {
     let arguments = json!({ "path": path, "media_type": media_type, "times": times });
     call(skill, "sandbox_name_file", arguments).await.result.map(|output| output.content)
+}
+
+#[tokio::test]
+async fn denials_are_on_record_and_told_with_the_error() {
+    let workspace = Workspace::new();
+    let grants = directories(workspace.root(), &[("in", Access::Read)]);
+    let skill = skill_with(grants, Limits::default()).await.unwrap();
+    let host = Host::default();
+    let outcome = host.call(&skill, "sandbox_write_file", json!({ "path": "in/file", "text": "x" })).await;
+    let reason = failed(outcome);
+    assert!(reason.ends_with("(access to `in/file` denied: it may only be read)"), "{reason}");
+    let denied = |reason: &str| Observation::FileDenied {
+        skill_name: "cases".into(),
+        path: "in/file".into(),
+        reason: reason.into(),
+    };
+    assert_eq!(*host.observed.lock().unwrap(), [denied("it may only be read")]);
+    // What is only not there is no denial.
+    let host = Host::default();
+    failed(host.call(&skill, "sandbox_read_file", json!({ "path": "in/none" })).await);
+    assert_eq!(*host.observed.lock().unwrap(), []);
 }
 
 #[tokio::test]

@@ -6,10 +6,12 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use perstack_core::{
-    CallContext, CallOutcome, Content, Id, Limits, Observation, Observer, OpenState, StateEntries, StateError,
+    CallContext, CallOutcome, Content, Id, Limits, NotKept, Observation, Observer, OpenState, StateEntries, StateError,
     StateSource, ToolError, ToolSet,
 };
-use perstack_sandbox::{Cache, ComponentBytes, DirectoryGrant, Grants, LoadError, Sandbox, SandboxConfig, Skill};
+use perstack_sandbox::{
+    Cache, ComponentBytes, DirectoryGrant, EgressConfig, Grants, LoadError, Sandbox, SandboxConfig, Skill,
+};
 use serde_json::{Value, json};
 
 /// The time limit of guests that never end by themselves: long enough for every other call, on any machine.
@@ -21,13 +23,15 @@ pub(crate) const LONG: Duration = Duration::from_secs(600);
 /// interpreter too: `PERSTACK_TEST_ENGINE=interpreter`.
 pub(crate) fn sandbox() -> Sandbox {
     static SANDBOX: OnceLock<Sandbox> = OnceLock::new();
-    let start = || {
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
-        let cache = Cache::open(&folder.join("sandbox-cache"), &folder.join("sandbox-key")).unwrap();
-        let engine = std::env::var("PERSTACK_TEST_ENGINE").map(|name| name.parse().unwrap()).unwrap_or_default();
-        Sandbox::new(SandboxConfig { cache: Some(cache), engine }).unwrap()
-    };
-    SANDBOX.get_or_init(start).clone()
+    SANDBOX.get_or_init(|| sandbox_on(EgressConfig::default())).clone()
+}
+
+/// An engine of its own, on an operator's network.
+pub(crate) fn sandbox_on(egress: EgressConfig) -> Sandbox {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let cache = Cache::open(&folder.join("sandbox-cache"), &folder.join("sandbox-key")).unwrap();
+    let engine = std::env::var("PERSTACK_TEST_ENGINE").map(|name| name.parse().unwrap()).unwrap_or_default();
+    Sandbox::new(SandboxConfig { cache: Some(cache), egress, engine }).unwrap()
 }
 
 pub(crate) fn guests() -> ComponentBytes {
@@ -66,7 +70,7 @@ pub(crate) struct Host {
     pub(crate) observed: Arc<Mutex<Vec<Observation>>>,
     /// Opening the state waits for others that open theirs.
     pub(crate) meeting: Option<Arc<tokio::sync::Barrier>>,
-    /// Opening the state fails.
+    /// Opening the state fails, and so does keeping what happens.
     pub(crate) broken: bool,
 }
 
@@ -107,8 +111,12 @@ impl StateSource for Host {
 }
 
 impl Observer for Host {
-    fn observe(&self, observation: Observation) {
+    fn observe(&self, observation: Observation) -> Result<(), NotKept> {
+        if self.broken {
+            return Err(NotKept("the disk is gone".into()));
+        }
         self.observed.lock().unwrap().push(observation);
+        Ok(())
     }
 }
 

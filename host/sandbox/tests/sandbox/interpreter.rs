@@ -13,7 +13,7 @@ use crate::harness::{SHORT, call, ended, guests, still_works, text};
 
 fn sandbox(folder: &Path, engine: EngineKind) -> Sandbox {
     let cache = Cache::open(&folder.join("cache"), &folder.join("key")).unwrap();
-    Sandbox::new(SandboxConfig { cache: Some(cache), engine }).unwrap()
+    Sandbox::new(SandboxConfig { cache: Some(cache), engine, ..SandboxConfig::default() }).unwrap()
 }
 
 async fn load(sandbox: &Sandbox, limits: Limits) -> Skill {

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use perstack_core::config::Access;
 use perstack_core::policy::Policy;
 use perstack_core::{Limits, Observation};
+use perstack_sandbox::LoadError;
 use serde_json::json;
 use tokio::sync::Barrier;
 
 use crate::harness::{
-    Host, LONG, SHORT, Workspace, call, directories, ended, limited, skill, skill_with, still_works, text,
+    Host, LONG, SHORT, Workspace, call, directories, ended, failed, limited, skill, skill_with, still_works, text,
 };
 
 #[tokio::test]
@@ -36,6 +37,7 @@ pub(crate) async fn sandbox_sleep() {
 fn reports(host: &Host) -> Vec<String> {
     let message = |observation: &Observation| match observation {
         Observation::Progress { message, .. } => message.clone(),
+        other => panic!("no report: {other:?}"),
     };
     host.observed.lock().unwrap().iter().map(message).collect()
 }
@@ -183,4 +185,54 @@ async fn limits_of_the_host_policy_are_named() {
         let reason = ended(call(&skill, tool, arguments).await);
         assert!(reason.ends_with(&format!("{limit}, which the host policy sets")), "{reason}");
     }
+}
+
+#[tokio::test]
+pub(crate) async fn sandbox_fill_disk() {
+    // Sixteen blocks and more than half of one; 265 entries.
+    let disk = Limits::DISK_ENTRY + 16 * (64 << 10) + (32 << 10);
+    for (how, times) in
+        [("write", 16), ("append", 16), ("hole", 0), ("size", 0), ("files", 265), ("directories", 265), ("links", 265)]
+    {
+        let workspace = Workspace::new();
+        let grants = directories(workspace.root(), &[("in", Access::Write)]);
+        let skill = skill_with(grants, Limits { disk, ..Limits::default() }).await.unwrap();
+        let reason = failed(call(&skill, "sandbox_fill_disk", json!({ "folder": "in", "how": how })).await);
+        assert!(reason.starts_with(&format!("{times} times, then: ")), "{how}: {reason}");
+        assert!(reason.ends_with("(it added more than 1060KiB to the disk (`limits.disk`))"), "{how}: {reason}");
+        assert!(std::fs::metadata(workspace.path("in/file")).unwrap().len() <= disk);
+        still_works(&skill).await;
+    }
+}
+
+/// Each limit can be set, and the one that is set is the one that is told.
+#[tokio::test]
+async fn limits_are_those_that_were_set() {
+    let workspace = Workspace::new();
+    let grants = || directories(workspace.root(), &[("in", Access::Read)]);
+    let set = |limits: Limits| skill_with(grants(), limits);
+    let told = |outcome| ended(outcome).trim_start_matches("`cases` was ended: it ").to_owned();
+
+    let handles = set(Limits { handles: 100, ..Limits::default() }).await.unwrap();
+    let reason = told(call(&handles, "sandbox_many_handles", json!({ "path": "in/file" })).await);
+    assert_eq!(reason, "ran into its limit of 100 handles");
+
+    let buffers = set(Limits { buffers: 1 << 20, ..Limits::default() }).await.unwrap();
+    let outcome = call(&buffers, "sandbox_large_result", json!({ "bytes": 2 << 20, "kind": "text" })).await;
+    assert_eq!(told(outcome), "passed more than 1MiB to the host at once");
+
+    let state = set(Limits { state: 10, ..Limits::default() }).await.unwrap();
+    let steps = json!({ "steps": ["set run a 123456789", "set run a 1234567890", "get run a"] });
+    let answer = text(call(&state, "sandbox_state", steps).await);
+    assert!(answer.contains("as much state as it is allowed to") && answer.ends_with("123456789"), "{answer}");
+
+    // Those that a component meets before it does anything.
+    let refused = async |limits: Limits| match set(limits).await {
+        Err(LoadError::ListTools(reason)) => reason,
+        other => panic!("not refused: {:?}", other.map(drop)),
+    };
+    let reason = refused(Limits { table_elements: 1, ..Limits::default() }).await;
+    assert!(reason.contains("limit of 1 table elements"), "{reason}");
+    let reason = refused(Limits { instances: 1, ..Limits::default() }).await;
+    assert!(reason.contains("limit of 1 core instances"), "{reason}");
 }

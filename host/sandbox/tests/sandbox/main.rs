@@ -5,19 +5,23 @@
 mod answers;
 mod base;
 mod cache;
+mod fetch;
 mod files;
 mod harness;
 mod interpreter;
 mod limits;
 mod load;
 mod logic;
+mod needs;
 mod network;
 mod output;
+mod server;
 mod state;
 mod typed;
 mod workspace;
 
 use answers::*;
+use fetch::*;
 use files::*;
 use limits::*;
 use network::*;

@@ -1,6 +1,6 @@
 //! What a skill remembers.
 
-use perstack_core::{CallOutcome, Scope, StateChange, StateEntries, StoredValue, ToolError};
+use perstack_core::{CallOutcome, Limits, Scope, StateChange, StateEntries, StoredValue, ToolError};
 use serde_json::json;
 
 use crate::harness::{Host, ended, failed, skill, text};
@@ -81,7 +81,7 @@ async fn a_crash_changes_nothing_and_an_error_does() {
 #[tokio::test]
 async fn a_quota_is_told_to_the_guest() {
     let host = Host::default();
-    let most = StateEntries::MAX_BYTES - 1;
+    let most = Limits::DEFAULT_STATE as usize - 1;
     let over = format!("fill run a {}", most + 1);
     let full = format!("fill run a {most}");
     let outcome = steps(&host, &[&over, &full, "set run b 1", "set job b 1", "keys run"]).await;

@@ -129,15 +129,28 @@ fn part(part: &Part) -> String {
     }
 }
 
-/// Counts, and where the time went.
+/// The type of event with which a skill's access to the network is on record.
+const PROXY_ACCESS: &str = "proxyAccess";
+/// The types of events that tell of denials.
+const DENIALS: [&str; 2] = [PROXY_ACCESS, "fileDenied"];
+/// Denials that a summary tells apart.
+const SHOWN_DENIALS: usize = 20;
+
+/// Counts, what was denied, and where the time went.
 fn summary(found: &Found) -> Result<String, Failure> {
     let (mut failed, mut kinds) = (0, BTreeMap::<&str, usize>::new());
+    let mut denials = BTreeMap::<String, usize>::new();
     for event in &found.all {
         *kinds.entry(&event.kind).or_default() += 1;
         if event.kind == "resolveToolResults" {
             let event = found.history.event(event).map_err(unreadable)?;
             let results: Vec<ToolResult> = list(&event, "toolResults");
             failed += results.iter().filter(|result| result.is_error == Some(true)).count();
+        } else if DENIALS.contains(&&*event.kind) {
+            let (kind, event) = (&event.kind, found.history.event(event).map_err(unreadable)?);
+            if event.get("action").and_then(Value::as_str) != Some("allowed") {
+                *denials.entry(detail(kind, &event)).or_default() += 1;
+            }
         }
     }
     let number = |which: &[&str]| which.iter().filter_map(|kind| kinds.get(kind)).sum::<usize>();
@@ -148,9 +161,16 @@ fn summary(found: &Found) -> Result<String, Failure> {
         (Some(first), Some(last)) => last.timestamp.saturating_sub(first.timestamp),
         _ => 0,
     };
+    let denied: usize = denials.values().sum();
+    let denials: String = denials
+        .iter()
+        .take(SHOWN_DENIALS)
+        .map(|(denial, times)| format!("             {times} × {denial}\n"))
+        .collect();
     Ok(format!(
         "\nevents       {}\nerrors       {errors}, and {failed} results of tools\ntool calls   {} replies with calls\n\
          delegations  {}\ntokens       {} in, {} cached, {} out, of it {} reasoning\n\
+         network      {} requests\ndenied       {denied}\n{denials}\
          time         {} from the first event to the last: {} the model, {} tools\n",
         found.all.len(),
         number(&["callTools"]),
@@ -159,6 +179,7 @@ fn summary(found: &Found) -> Result<String, Failure> {
         usage.cached_input_tokens,
         usage.output_tokens,
         usage.reasoning_tokens,
+        number(&[PROXY_ACCESS]),
         seconds(whole),
         seconds(model),
         seconds(tools),
@@ -231,6 +252,13 @@ fn detail(kind: &str, event: &Value) -> String {
         "completeRun" | "completeStreamingReasoning" => shortened(&text("text"), SHOWN),
         "streamReasoning" | "streamRunResult" => shortened(&text("delta"), SHOWN),
         "skillStderr" | "skillProgress" => format!("{}: {}", text("skillName"), shortened(&text("message"), SHOWN)),
+        PROXY_ACCESS => {
+            let port = event.get("port").and_then(Value::as_u64).unwrap_or_default();
+            let reason = event.get("reason").and_then(Value::as_str).map(|reason| format!(": {reason}"));
+            let (skill, action, domain) = (text("skillName"), text("action"), text("domain"));
+            format!("{skill}: {domain}:{port} {action}{}", reason.unwrap_or_default())
+        }
+        "fileDenied" => format!("{}: {}: {}", text("skillName"), text("path"), text("reason")),
         "skillConnected" | "skillDisconnected" | "skillStarting" => text("skillName"),
         "initializeRuntime" => text("model"),
         _ => String::new(),

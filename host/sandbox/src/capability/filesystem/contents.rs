@@ -10,6 +10,7 @@ use wasmtime_wasi::p2::bindings::filesystem::types::{DescriptorFlags, OpenFlags}
 use wasmtime_wasi::runtime::spawn_blocking;
 
 use super::OpenGrants;
+use super::disk::Disk;
 use super::fence::LastLink;
 use super::opening::Opening;
 
@@ -40,7 +41,9 @@ impl OpenGrants {
         let read = move || {
             let place = fence.resolve(&directory.dir, true, &path, LastLink::Follow)?;
             let reading = Opening::new(OpenFlags::empty(), DescriptorFlags::READ).map_err(|_| Errno::INVAL)?;
-            let Descriptor::File(file) = reading.open(&fence, &place)? else { return Err(ContentsError::NotAFile) };
+            let Descriptor::File(file) = reading.open(&fence, &place, &Disk::new(0))? else {
+                return Err(ContentsError::NotAFile);
+            };
             let mut bytes = Vec::new();
             (&*file.file).take(limit as u64 + 1).read_to_end(&mut bytes)?;
             if bytes.len() > limit { Err(ContentsError::TooLarge(limit)) } else { Ok(bytes) }

@@ -104,7 +104,7 @@ impl Place {
 
     /// Fails where a grant is for reading only.
     pub(super) fn writable(&self) -> Result<(), Errno> {
-        if self.read_only { Err(Errno::PERM) } else { Ok(()) }
+        if self.read_only { Err(Errno::ROFS) } else { Ok(()) }
     }
 
     pub(super) fn is_read_only(&self) -> bool {

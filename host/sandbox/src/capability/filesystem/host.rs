@@ -63,16 +63,19 @@ impl types::HostDescriptor for FilesView<'_> {
     ) -> FsResult<Resource<Descriptor>> {
         let opening = Opening::new(open, flags)?;
         let last_link = if opening.is_exclusive() { LastLink::Keep } else { last_link(path_flags, &path) };
-        let opened = self.at(&start, path, last_link, move |fence, place| opening.open(fence, &place)).await?;
+        let disk = self.disk.clone();
+        let opened = self.at(&start, path, last_link, move |fence, place| opening.open(fence, &place, &disk)).await?;
         Ok(self.wasi.table.push(opened)?)
     }
 
     async fn create_directory_at(&mut self, start: Resource<Descriptor>, path: String) -> FsResult<()> {
-        self.at(&start, path, LastLink::Keep, |_, place| {
+        let disk = self.disk.clone();
+        self.at(&start, path, LastLink::Keep, move |_, place| {
             place.writable()?;
             if !place.is_free()? {
                 return Err(Errno::EXIST);
             }
+            disk.take_entry()?;
             rustix::fs::mkdirat(&*place.directory, &place.name, Mode::from_raw_mode(0o777))
         })
         .await
@@ -137,9 +140,11 @@ impl types::HostDescriptor for FilesView<'_> {
         if old_flags.contains(types::PathFlags::SYMLINK_FOLLOW) {
             return Err(types::ErrorCode::Invalid.into());
         }
-        self.at_both((old_start, old_path), (new_start, new_path), |_, old, new| {
+        let disk = self.disk.clone();
+        self.at_both((old_start, old_path), (new_start, new_path), move |_, old, new| {
             old.no_directory()?;
             new.no_directory()?;
+            disk.take_entry()?;
             rustix::fs::linkat(&*old.directory, &old.name, &*new.directory, &new.name, AtFlags::empty())
         })
         .await
@@ -170,12 +175,14 @@ impl types::HostDescriptor for FilesView<'_> {
         if target.starts_with('/') {
             return Err(types::ErrorCode::NotPermitted.into());
         }
+        let disk = self.disk.clone();
         self.at(&start, path, LastLink::Keep, move |_, place| {
             place.writable()?;
             if !place.is_free()? {
                 return Err(Errno::EXIST);
             }
             place.no_directory()?;
+            disk.take_entry()?;
             rustix::fs::symlinkat(target, &*place.directory, &place.name)
         })
         .await
@@ -251,6 +258,7 @@ impl types::HostDescriptor for FilesView<'_> {
     }
 
     async fn set_size(&mut self, file: Resource<Descriptor>, size: types::Filesize) -> FsResult<()> {
+        self.disk.take_hole(&*self.file(&file)?, size).map_err(from_errno)?;
         self.wasi.set_size(file, size).await
     }
 
@@ -278,6 +286,8 @@ impl types::HostDescriptor for FilesView<'_> {
         bytes: Vec<u8>,
         offset: types::Filesize,
     ) -> FsResult<types::Filesize> {
+        self.disk.take_hole(&*self.file(&file)?, offset).map_err(from_errno)?;
+        self.disk.take(bytes.len() as u64).map_err(from_errno)?;
         self.wasi.write(file, bytes, offset).await
     }
 
@@ -302,11 +312,14 @@ impl types::HostDescriptor for FilesView<'_> {
         file: Resource<Descriptor>,
         offset: types::Filesize,
     ) -> FsResult<Resource<DynOutputStream>> {
-        self.wasi.write_via_stream(file, offset)
+        self.disk.take_hole(&*self.file(&file)?, offset).map_err(from_errno)?;
+        let stream = self.wasi.write_via_stream(file, offset)?;
+        self.counted(stream)
     }
 
     fn append_via_stream(&mut self, file: Resource<Descriptor>) -> FsResult<Resource<DynOutputStream>> {
-        self.wasi.append_via_stream(file)
+        let stream = self.wasi.append_via_stream(file)?;
+        self.counted(stream)
     }
 
     async fn is_same_object(&mut self, a: Resource<Descriptor>, b: Resource<Descriptor>) -> wasmtime::Result<bool> {

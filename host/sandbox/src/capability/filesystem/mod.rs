@@ -9,6 +9,8 @@
 //! spelled. `perstack.toml` there can be read, and not changed.
 
 mod contents;
+mod denials;
+mod disk;
 mod fence;
 mod host;
 mod listing;
@@ -26,11 +28,13 @@ use rustix::io::Errno;
 use wasmtime_wasi::filesystem::Dir;
 use wasmtime_wasi::{FsPerms, OpenMode};
 
+use self::disk::Disk;
 use self::fence::{Fence, Identity, JOBS_FOLDER};
 use self::listing::Listing;
 use crate::error::LoadError;
 
 pub(crate) use self::contents::ContentsError;
+pub(crate) use self::denials::Denials;
 pub(crate) use self::view::{FilesView, HasFiles, add_to_linker};
 
 /// One directory that a guest may use.
@@ -52,16 +56,23 @@ pub(crate) struct OpenGrants {
 }
 
 /// What one guest has of them.
-#[derive(Default)]
 pub(crate) struct GuestFiles {
     grants: OpenGrants,
     /// Open listings, by their handles.
     listings: HashMap<u32, Listing>,
+    disk: Arc<Disk>,
+    denials: Denials,
 }
 
 impl GuestFiles {
-    pub(crate) fn new(grants: OpenGrants) -> Self {
-        Self { grants, listings: HashMap::new() }
+    /// `disk`: bytes that it may add.
+    pub(crate) fn new(grants: OpenGrants, disk: u64, denials: Denials) -> Self {
+        Self { grants, listings: HashMap::new(), disk: Arc::new(Disk::new(disk)), denials }
+    }
+
+    /// What was denied, and which limits were passed: one sentence each.
+    pub(crate) fn notes(&self) -> impl Iterator<Item = String> {
+        self.denials.notes().iter().cloned().chain(self.disk.note())
     }
 }
 

@@ -8,6 +8,7 @@ use wasmtime_wasi::filesystem::{Descriptor, Dir, File};
 use wasmtime_wasi::p2::bindings::filesystem::types;
 use wasmtime_wasi::{FsPerms, OpenMode};
 
+use super::disk::Disk;
 use super::fence::{Fence, Identity, Place};
 
 /// How something is to be opened.
@@ -56,13 +57,14 @@ impl Opening {
     }
 
     /// Opens a regular file or a directory, and looks at what was opened.
-    pub(super) fn open(self, fence: &Fence, place: &Place) -> Result<Descriptor, Errno> {
+    pub(super) fn open(self, fence: &Fence, place: &Place, disk: &Disk) -> Result<Descriptor, Errno> {
         if self.mode.contains(OpenMode::WRITE) {
             place.writable()?;
         }
         if self.flags.contains(OFlags::CREATE) {
             if place.is_free()? {
                 place.no_directory()?;
+                disk.take_entry()?;
             }
         } else {
             place.found()?;

@@ -1,16 +1,20 @@
 //! A guest's files, and ways to do something to them.
 
 use std::collections::HashMap;
+use std::fs::File;
 use std::io;
+use std::sync::Arc;
 
 use rustix::io::Errno;
 use wasmtime::component::{HasData, Linker, Resource};
 use wasmtime_wasi::filesystem::{self, Descriptor, Dir, WasiFilesystemCtxView, WasiFilesystemView};
 use wasmtime_wasi::p2::bindings::filesystem::{preopens, types};
-use wasmtime_wasi::p2::{FsError, FsResult};
+use wasmtime_wasi::p2::{DynOutputStream, FsError, FsResult};
 use wasmtime_wasi::runtime::spawn_blocking;
 use wasmtime_wasi::{FsPerms, OpenMode};
 
+use super::denials::Denials;
+use super::disk::{Counted, Disk};
 use super::fence::{Fence, Found, LastLink, Place};
 use super::listing::Listing;
 use super::{GuestFiles, OpenGrants};
@@ -25,11 +29,14 @@ pub(crate) struct FilesView<'a> {
     pub(super) wasi: WasiFilesystemCtxView<'a>,
     pub(super) grants: &'a OpenGrants,
     pub(super) listings: &'a mut HashMap<u32, Listing>,
+    pub(super) disk: &'a Arc<Disk>,
+    pub(super) denials: &'a mut Denials,
 }
 
 impl<'a> FilesView<'a> {
     pub(crate) fn new(files: &'a mut GuestFiles, wasi: WasiFilesystemCtxView<'a>) -> Self {
-        Self { wasi, grants: &files.grants, listings: &mut files.listings }
+        let GuestFiles { grants, listings, disk, denials } = files;
+        Self { wasi, grants, listings, disk, denials }
     }
 }
 
@@ -57,6 +64,14 @@ impl FilesView<'_> {
         }
     }
 
+    /// The file behind a handle.
+    pub(super) fn file(&self, handle: &Resource<Descriptor>) -> FsResult<Arc<File>> {
+        match self.wasi.table.get(handle)? {
+            Descriptor::File(file) => Ok(file.file.clone()),
+            Descriptor::Dir(_) => Err(types::ErrorCode::IsDirectory.into()),
+        }
+    }
+
     /// Does something to what a path leads to, on a thread that may wait.
     pub(super) async fn at<R: Send + 'static>(
         &mut self,
@@ -66,12 +81,25 @@ impl FilesView<'_> {
         work: impl FnOnce(&Fence, Place) -> Result<R, Errno> + Send + 'static,
     ) -> FsResult<R> {
         let start = self.dir(start)?;
-        let fence = self.grants.fence.clone();
+        let (fence, from) = (self.grants.fence.clone(), start.clone());
         let done = spawn_blocking(move || {
-            let place = fence.resolve(&start.dir, start.perms.write_not_permitted(), &path, last_link)?;
-            work(&fence, place)
+            let place = fence.resolve(&from.dir, from.perms.write_not_permitted(), &path, last_link);
+            (place.and_then(|place| work(&fence, place)), path)
         });
-        done.await.map_err(from_errno)
+        let (done, path) = done.await;
+        done.map_err(|errno| from_errno(self.denied(&start, &path, errno)))
+    }
+
+    /// What an operation failed with. If that was for want of a grant it is told, with the path as the workspace has it.
+    fn denied(&mut self, start: &Dir, path: &str, errno: Errno) -> Errno {
+        let granted = self.grants.preopens.iter().find(|(dir, _)| Arc::ptr_eq(&dir.dir, &start.dir));
+        let path = match granted.map(|(_, granted)| granted.as_str()) {
+            Some(".") => path.to_owned(),
+            Some(granted) => format!("{granted}/{path}"),
+            // Below a directory that the guest opened.
+            None => format!("…/{path}"),
+        };
+        self.denials.tell(&path, errno)
     }
 
     /// The same with two paths. Links at their ends are not followed.
@@ -83,6 +111,7 @@ impl FilesView<'_> {
     ) -> FsResult<R> {
         let (old_start, new_start) = (self.dir(&old.0)?, self.dir(&new.0)?);
         let fence = self.grants.fence.clone();
+        let (at, named) = (new_start.clone(), new.1.clone());
         let done = spawn_blocking(move || {
             let place = |start: Dir, path: &str| {
                 fence.resolve(&start.dir, start.perms.write_not_permitted(), path, LastLink::Keep)
@@ -96,7 +125,14 @@ impl FilesView<'_> {
             new.is_free()?;
             work(&fence, old, new)
         });
-        done.await.map_err(from_errno)
+        done.await.map_err(|errno| from_errno(self.denied(&at, &named, errno)))
+    }
+
+    /// A stream into a file that counts what is written.
+    pub(super) fn counted(&mut self, stream: Resource<DynOutputStream>) -> FsResult<Resource<DynOutputStream>> {
+        let stream = self.wasi.table.delete(stream)?;
+        let counted: DynOutputStream = Box::new(Counted { stream, disk: self.disk.clone() });
+        Ok(self.wasi.table.push(counted)?)
     }
 
     /// What wasmtime says of something that is held, but not open.
