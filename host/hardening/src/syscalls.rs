@@ -57,12 +57,39 @@ const WAYS_AROUND: &[i64] = &[
     libc::SYS_keyctl,
 ];
 
+/// What changes a file that cannot be opened: Landlock keeps contents, not owners, rights and attributes. What is open can
+/// be changed by its handle. The numbers are those of asm-generic/unistd.h, which libraries do not have yet.
+const ATTRIBUTES: &[i64] = &[
+    libc::SYS_fchmodat,
+    FCHMODAT2,
+    libc::SYS_fchownat,
+    libc::SYS_setxattr,
+    libc::SYS_lsetxattr,
+    SETXATTRAT,
+    libc::SYS_removexattr,
+    libc::SYS_lremovexattr,
+    REMOVEXATTRAT,
+    FILE_SETATTR,
+];
+const FCHMODAT2: i64 = 452;
+const SETXATTRAT: i64 = 463;
+const REMOVEXATTRAT: i64 = 466;
+const FILE_SETATTR: i64 = 469;
+
+/// Calls that only this architecture has: those of before there were handles of directories, and ports of hardware.
+#[cfg(target_arch = "x86_64")]
+const OF_THE_ARCHITECTURE: &[i64] =
+    &[libc::SYS_chmod, libc::SYS_chown, libc::SYS_lchown, libc::SYS_iopl, libc::SYS_ioperm];
+#[cfg(not(target_arch = "x86_64"))]
+const OF_THE_ARCHITECTURE: &[i64] = &[];
+
 /// What attacks on the kernel are made with, and nothing here needs.
 const KERNEL: &[i64] = &[
     libc::SYS_bpf,
     libc::SYS_userfaultfd,
     libc::SYS_perf_event_open,
     libc::SYS_kexec_load,
+    libc::SYS_kexec_file_load,
     libc::SYS_init_module,
     libc::SYS_finit_module,
     libc::SYS_delete_module,
@@ -89,8 +116,8 @@ const SHM_EXEC: u64 = 0o100_000;
 
 /// No other program is started or touched.
 pub(crate) fn refuse_programs() -> Result<(), String> {
-    let mut rules: Rules =
-        [NEW_PROCESSES, OTHER_PROCESSES, WAYS_AROUND, KERNEL].concat().into_iter().map(|call| (call, vec![])).collect();
+    let always = [NEW_PROCESSES, OTHER_PROCESSES, WAYS_AROUND, ATTRIBUTES, OF_THE_ARCHITECTURE, KERNEL].concat();
+    let mut rules: Rules = always.into_iter().map(|call| (call, vec![])).collect();
     // A new process; a thread is not one.
     rules.insert(libc::SYS_clone, vec![rule(&[(0, MaskedEq(bits(libc::CLONE_THREAD)), 0)])?]);
     let own = u64::from(std::process::id());

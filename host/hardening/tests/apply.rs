@@ -9,6 +9,7 @@ use std::fs;
 use std::io::{self, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::path::Path;
 use std::process::{Command, ExitCode, exit};
@@ -100,6 +101,28 @@ const ATTEMPTS: &[Attempt] = &[
         socket(libc::AF_INET6, libc::SOCK_STREAM | libc::SOCK_CLOEXEC, 0)
     }),
     allowed(Programs, "a datagram", |_| socket(libc::AF_INET, libc::SOCK_DGRAM, 0)),
+    refused(Programs, "rights of a file outside", |folder| {
+        fs::set_permissions(folder.join("outside/file"), fs::Permissions::from_mode(0o777))
+    }),
+    refused(Programs, "rights of a file outside, by a newer call", |folder| {
+        let path = CString::new(folder.join("outside/file").as_os_str().as_bytes())?;
+        answer(unsafe { libc::fchmodat(libc::AT_FDCWD, path.as_ptr(), 0o777, 0) }.into())?;
+        answer(unsafe { libc::fchmodat(libc::AT_FDCWD, path.as_ptr(), 0o777, libc::AT_SYMLINK_NOFOLLOW) }.into())
+    }),
+    refused(Programs, "owner of a file outside", |folder| {
+        std::os::unix::fs::chown(folder.join("outside/file"), Some(unsafe { libc::geteuid() }), None)
+    }),
+    refused(Programs, "owner of a link outside", |folder| {
+        std::os::unix::fs::lchown(folder.join("outside/file"), Some(unsafe { libc::geteuid() }), None)
+    }),
+    refused(Programs, "attributes of a file outside", |folder| {
+        let path = CString::new(folder.join("outside/file").as_os_str().as_bytes())?;
+        let (name, value) = (c"user.x", c"x");
+        answer(unsafe { libc::setxattr(path.as_ptr(), name.as_ptr(), value.as_ptr().cast(), 1, 0) }.into())
+    }),
+    allowed(Programs, "rights of an open file", |folder| {
+        fs::File::create(folder.join("inside/new"))?.set_permissions(fs::Permissions::from_mode(0o600))
+    }),
     refused(Files, "reading /etc/passwd", |_| fs::read("/etc/passwd").map(drop)),
     refused(Files, "listing /", |_| fs::read_dir("/").map(drop)),
     refused(Files, "reading outside", |folder| fs::read(folder.join("outside/file")).map(drop)),
