@@ -27,6 +27,7 @@ mod key;
 mod needs;
 mod network;
 pub mod policy;
+mod policy_network;
 mod provider;
 mod provider_tools;
 mod skill;

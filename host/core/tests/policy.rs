@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use perstack_core::config::Access;
-use perstack_core::policy::{EngineKind, MAX_POLICY_BYTES, Native, Policy};
+use perstack_core::policy::{EngineKind, MAX_POLICY_BYTES, MachineNetwork, Native, Policy};
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/policy")
@@ -63,6 +63,11 @@ fn everything_that_can_be_written_is_read() {
     assert_eq!(policy.ceilings.memory.map(|memory| (memory.value, memory.line)), Some((256 << 20, 8)));
     assert_eq!(policy.ceilings.timeout.map(|timeout| (timeout.value.as_secs(), timeout.line)), Some((60, 9)));
     assert_eq!(policy.ceilings.output.map(|output| (output.value, output.line)), Some((1 << 20, 10)));
+    let MachineNetwork { certificates, hosts, addresses } = policy.network;
+    assert_eq!(certificates.unwrap().as_str(), "/etc/corp/ca.pem");
+    let hosts: Vec<_> = hosts.iter().map(|(host, addresses)| (host.as_str(), addresses.len())).collect();
+    assert_eq!(hosts, [("api.corp.example", 2)]);
+    assert_eq!(addresses.iter().map(ToString::to_string).collect::<Vec<_>>(), ["10.1.0.0/16"]);
     assert_eq!(policy.require_signature.map(|signature| (signature.value.len(), signature.line)), Some((1, 13)));
 }
 

@@ -6,13 +6,15 @@ use std::io::Read;
 use std::path::Path;
 
 use perstack_core::config::ConfigError;
-use perstack_core::policy::{MAX_POLICY_BYTES, Policy};
+use perstack_core::policy::{MAX_POLICY_BYTES, MachineNetwork, Policy};
+use perstack_sandbox::EgressConfig;
 
 /// A policy, and where it stands.
 #[derive(Clone, Debug)]
 pub struct HostPolicy {
     path: String,
     policy: Policy,
+    egress: EgressConfig,
 }
 
 /// Why a policy could not be read. Nothing runs then.
@@ -25,6 +27,8 @@ pub enum PolicyError {
     TooLarge { path: String },
     #[error("the host policy `{path}` is not UTF-8 text")]
     NotText { path: String },
+    #[error("the certificates `{certificates}` that the host policy `{path}` names cannot be used: {reason}")]
+    Certificates { path: String, certificates: String, reason: String },
     #[error("{}", .error.message)]
     Invalid { path: String, text: String, error: Box<ConfigError> },
 }
@@ -33,7 +37,7 @@ impl PolicyError {
     /// What to do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Unreadable { .. } | Self::TooLarge { .. } | Self::NotText { .. } => {
+            Self::Unreadable { .. } | Self::TooLarge { .. } | Self::NotText { .. } | Self::Certificates { .. } => {
                 Some("nothing runs without it; an operator of this machine must correct the file".to_owned())
             }
             Self::Invalid { error, .. } => error.hint.clone(),
@@ -61,7 +65,7 @@ impl HostPolicy {
         }
         let text = String::from_utf8(bytes).map_err(|_| PolicyError::NotText { path: shown.clone() })?;
         match Policy::parse(&text) {
-            Ok(policy) => Ok(Self { path: shown, policy }),
+            Ok(policy) => Ok(Self { egress: egress(&shown, &policy.network)?, path: shown, policy }),
             Err(error) => Err(PolicyError::Invalid { path: shown, text, error: Box::new(error) }),
         }
     }
@@ -71,10 +75,41 @@ impl HostPolicy {
         &self.path
     }
 
+    /// The machine's network, as it says.
+    pub(crate) fn egress(&self) -> &EgressConfig {
+        &self.egress
+    }
+
     /// What it says.
     pub fn policy(&self) -> &Policy {
         &self.policy
     }
+}
+
+/// Bytes of a file of certificates: those of all authorities that browsers trust, many times over.
+const MAX_CERTIFICATE_BYTES: u64 = 4 << 20;
+
+/// What the policy says of the network, with the certificates that it names.
+fn egress(policy: &str, network: &MachineNetwork) -> Result<EgressConfig, PolicyError> {
+    let mut egress = EgressConfig::default();
+    for (host, addresses) in &network.hosts {
+        egress.pin(host.as_str(), addresses.clone());
+    }
+    for range in &network.addresses {
+        egress.allow(range.first, range.prefix);
+    }
+    if let Some(path) = &network.certificates {
+        let failed = |reason: String| PolicyError::Certificates {
+            path: policy.to_owned(),
+            certificates: path.to_string(),
+            reason,
+        };
+        let file = File::open(path.as_path()).map_err(|error| failed(error.to_string()))?;
+        let mut pem = Vec::new();
+        file.take(MAX_CERTIFICATE_BYTES).read_to_end(&mut pem).map_err(|error| failed(error.to_string()))?;
+        egress.trust(&pem).map_err(|error| failed(error.to_string()))?;
+    }
+    Ok(egress)
 }
 
 /// What a project asks for and the policy does not allow.

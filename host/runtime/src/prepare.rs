@@ -65,7 +65,11 @@ impl Runtime {
     pub fn new(config: RuntimeConfig) -> Result<Self, RunError> {
         let failed = |error| RunError::Sandbox(Box::new(error));
         let engine = config.policy.as_ref().map(|host| host.policy().engine()).unwrap_or_default();
-        let sandbox = SandboxConfig { cache: config.cache, egress: config.egress, engine };
+        let egress = match &config.policy {
+            Some(host) => config.egress.and(host.egress()),
+            None => config.egress,
+        };
+        let sandbox = SandboxConfig { cache: config.cache, egress, engine };
         let sandbox = Sandbox::new(sandbox).map_err(failed)?;
         let base = config.base.map(ComponentBytes::new).transpose().map_err(failed)?;
         let RuntimeConfig { model, environment, tool_sets, policy, .. } = config;

@@ -51,13 +51,13 @@ impl Needs {
 
     /// What of these destinations it asks for.
     pub fn network_of(&self, granted: &BTreeSet<NetworkPattern>) -> BTreeSet<NetworkPattern> {
-        narrower(granted, &self.network, NetworkPattern::within).cloned().collect()
+        narrower(granted, &self.network, NetworkPattern::includes).cloned().collect()
     }
 
     /// What of the hosts of a secret it asks for.
     pub fn hosts_of(&self, secret: &str, granted: &[HostPattern]) -> Vec<HostPattern> {
         let needed = self.secrets.iter().find(|(name, _)| name.as_str() == secret).map(|(_, hosts)| hosts.as_slice());
-        narrower(granted, needed.unwrap_or_default(), HostPattern::within).cloned().collect()
+        narrower(granted, needed.unwrap_or_default(), HostPattern::includes).cloned().collect()
     }
 
     /// What of a grant of files it asks for.
@@ -79,7 +79,7 @@ impl Needs {
     /// What it asks for and is not granted.
     pub fn missing_in(&self, granted: &Capabilities) -> Self {
         let has_host = |hosts: Option<&Vec<HostPattern>>, host: &HostPattern| {
-            hosts.is_some_and(|hosts| hosts.iter().any(|granted| host.within(granted)))
+            hosts.is_some_and(|hosts| hosts.iter().any(|granted| granted.includes(host)))
         };
         let secrets = self.secrets.iter().filter_map(|(name, hosts)| {
             let granted = granted.secrets.get(name);
@@ -91,7 +91,7 @@ impl Needs {
                 needed.path.within(&granted.path) && (needed.access == Access::Read || granted.access == Access::Write)
             })
         };
-        let has_network = |needed: &&NetworkPattern| granted.network.iter().any(|granted| needed.within(granted));
+        let has_network = |needed: &&NetworkPattern| granted.network.iter().any(|granted| granted.includes(needed));
         Self {
             env: self.env.difference(&granted.env).cloned().collect(),
             secrets: secrets.collect(),
@@ -110,7 +110,7 @@ impl Needs {
 fn narrower<'a, T: Ord + 'a>(
     granted: impl IntoIterator<Item = &'a T>,
     needed: impl IntoIterator<Item = &'a T> + Clone,
-    within: fn(&T, &T) -> bool,
+    includes: fn(&T, &T) -> bool,
 ) -> impl Iterator<Item = &'a T> {
     let common = granted.into_iter().flat_map(move |granted| {
         needed.clone().into_iter().filter_map(move |needed| {

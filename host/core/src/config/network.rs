@@ -36,18 +36,6 @@ impl HostPattern {
         self.text.strip_prefix("*.").unwrap_or(&self.text)
     }
 
-    /// Whether all of its hosts are among those of another pattern.
-    pub fn within(&self, wider: &Self) -> bool {
-        match wider.text.strip_prefix('*') {
-            Some(below) => {
-                let own = self.text.strip_prefix('*');
-                own.is_some_and(|own| own.ends_with(below))
-                    || (own.is_none() && self.text.len() > below.len() && self.text.ends_with(below))
-            }
-            None => self.text == wider.text,
-        }
-    }
-
     /// Whether the host is one of these.
     pub fn matches(&self, destination: &Destination) -> bool {
         let host = destination.host();
@@ -107,11 +95,6 @@ impl NetworkPattern {
     /// The port.
     pub fn port(&self) -> u16 {
         self.port
-    }
-
-    /// Whether it grants nothing that another pattern does not.
-    pub fn within(&self, wider: &Self) -> bool {
-        self.port == wider.port && self.host.within(&wider.host)
     }
 
     /// Whether it grants access to this.
@@ -225,25 +208,6 @@ mod tests {
             for authority in others {
                 assert!(!pattern.matches(&Destination::https(authority).unwrap()), "{pattern} {authority}");
             }
-        }
-    }
-
-    #[test]
-    fn a_pattern_is_within_another() {
-        for (narrow, wide, expected) in [
-            ("https://a.com", "https://a.com", true),
-            ("https://a.com", "https://a.com:8443", false),
-            ("https://b.a.com", "https://*.a.com", true),
-            ("https://a.com", "https://*.a.com", false),
-            ("https://ba.com", "https://*.a.com", false),
-            ("https://*.a.com", "https://*.a.com", true),
-            ("https://*.b.a.com", "https://*.a.com", true),
-            ("https://*.a.com", "https://*.b.a.com", false),
-            ("https://*.a.com", "https://b.a.com", false),
-            ("https://*.ba.com", "https://*.a.com", false),
-        ] {
-            let (narrow, wide): (NetworkPattern, NetworkPattern) = (narrow.parse().unwrap(), wide.parse().unwrap());
-            assert_eq!(narrow.within(&wide), expected, "{narrow} {wide}");
         }
     }
 

@@ -26,6 +26,8 @@ use super::network::NetworkPattern;
 use super::values::{Access, ByteSize, ValueError, check_path, text};
 use super::words::words;
 
+pub use super::policy_network::{AddressRange, HostName, MachineNetwork};
+
 /// Largest policy file: it holds two thousand patterns, and an operator is to read it as a whole.
 pub const MAX_POLICY_BYTES: usize = 64 << 10;
 
@@ -49,6 +51,8 @@ pub struct Policy {
     pub strict: bool,
     /// The most that projects can grant.
     pub ceilings: Ceilings,
+    /// What the machine's network has that the rest of the world does not.
+    pub network: MachineNetwork,
     /// Who must have signed a component.
     pub require_signature: Option<Stated<Vec<String>>>,
 }
@@ -134,8 +138,10 @@ impl FromStr for AbsolutePath {
     }
 }
 
-const FORMAT: Format =
-    Format { fields: &["native", "engine", "strict", "ceilings", "components"], max_bytes: MAX_POLICY_BYTES };
+const FORMAT: Format = Format {
+    fields: &["native", "engine", "strict", "network", "ceilings", "components"],
+    max_bytes: MAX_POLICY_BYTES,
+};
 
 impl Policy {
     /// Reads a whole file.
@@ -149,6 +155,7 @@ impl Policy {
             native: fields.optional("native", |field| stated(field, |field| field.parse()))?,
             engine: fields.optional("engine", |field| stated(field, |field| field.parse()))?,
             strict: fields.optional("strict", |field| field.boolean())?.unwrap_or(false),
+            network: fields.optional("network", MachineNetwork::read)?.unwrap_or_default(),
             ceilings: fields.optional("ceilings", Ceilings::read)?.unwrap_or_default(),
             require_signature: fields.optional("components", read_components)?.flatten(),
         })

@@ -1,6 +1,5 @@
 //! The way out: one for all guests. Connections go to addresses that were checked, over TLS that was verified.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -64,14 +63,19 @@ impl EgressConfig {
         self.known.hosts.insert(host.to_ascii_lowercase(), addresses);
     }
 
-    /// Connects to addresses of this range even if they are not public.
-    pub fn allow(&mut self, range: IpNet) {
-        self.known.ranges.push(range);
+    /// Connects to addresses of a range even if they are not public: those that have the first `prefix` bits in common with
+    /// `first`. A range that there is not allows nothing.
+    pub fn allow(&mut self, first: IpAddr, prefix: u8) {
+        self.known.ranges.extend(IpNet::new(first, prefix).ok());
     }
 
-    /// Hosts that are not looked up.
-    pub fn pinned(&self) -> &BTreeMap<String, Vec<IpAddr>> {
-        &self.known.hosts
+    /// With what another says too.
+    #[must_use]
+    pub fn and(mut self, other: &Self) -> Self {
+        self.authorities.extend(other.authorities.iter().cloned());
+        self.known.hosts.extend(other.known.hosts.clone());
+        self.known.ranges.extend(&other.known.ranges);
+        self
     }
 }
 
