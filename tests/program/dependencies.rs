@@ -10,9 +10,13 @@ use crate::harness::repository;
 const EDGES: &[(&str, &[&str])] = &[
     ("perstack-core", &[]),
     ("perstack-models", &["perstack-core"]),
+    ("perstack-native", &["perstack-core"]),
     ("perstack-sandbox", &["perstack-core"]),
     ("perstack-store", &["perstack-core"]),
-    ("perstack-runtime", &["perstack-core", "perstack-models", "perstack-sandbox", "perstack-store"]),
+    (
+        "perstack-runtime",
+        &["perstack-core", "perstack-models", "perstack-native", "perstack-sandbox", "perstack-store"],
+    ),
     ("perstack", &["perstack-core", "perstack-runtime", "perstack-guest-build"]),
     ("perstack-guest-macros", &[]),
     ("perstack-guest", &["perstack-guest-macros"]),
@@ -31,6 +35,7 @@ const EDGES: &[(&str, &[&str])] = &[
 const HEAVY: &[(&str, &str)] = &[
     ("wasmtime", "perstack-sandbox"),
     ("wasmtime-wasi", "perstack-sandbox"),
+    ("wasmtime-wasi-http", "perstack-sandbox"),
     ("wit-component", "perstack-sandbox"),
     ("wit-parser", "perstack-sandbox"),
 ];

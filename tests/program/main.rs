@@ -15,6 +15,7 @@ mod base;
 mod dependencies;
 mod disk;
 mod events;
+mod exec;
 mod game;
 mod harness;
 mod inspect;

@@ -38,6 +38,7 @@ mod clock;
 mod conversation;
 mod delegation;
 mod error;
+mod exec;
 mod generate;
 mod grant;
 mod host;
