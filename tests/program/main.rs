@@ -14,6 +14,7 @@ mod bad_input;
 mod base;
 mod dependencies;
 mod disk;
+mod docs;
 mod events;
 mod exec;
 mod game;
