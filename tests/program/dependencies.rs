@@ -10,9 +10,13 @@ use crate::harness::repository;
 const EDGES: &[(&str, &[&str])] = &[
     ("perstack-core", &[]),
     ("perstack-models", &["perstack-core"]),
+    ("perstack-native", &["perstack-core"]),
     ("perstack-sandbox", &["perstack-core"]),
     ("perstack-store", &["perstack-core"]),
-    ("perstack-runtime", &["perstack-core", "perstack-models", "perstack-sandbox", "perstack-store"]),
+    (
+        "perstack-runtime",
+        &["perstack-core", "perstack-models", "perstack-native", "perstack-sandbox", "perstack-store"],
+    ),
     ("perstack-hardening", &[]),
     ("perstack", &["perstack-core", "perstack-runtime", "perstack-hardening", "perstack-guest-build"]),
     ("perstack-guest-macros", &[]),
@@ -32,9 +36,9 @@ const EDGES: &[(&str, &[&str])] = &[
 const HEAVY: &[(&str, &str)] = &[
     ("wasmtime", "perstack-sandbox"),
     ("wasmtime-wasi", "perstack-sandbox"),
+    ("wasmtime-wasi-http", "perstack-sandbox"),
     ("wit-component", "perstack-sandbox"),
     ("wit-parser", "perstack-sandbox"),
-    ("landlock", "perstack-hardening"),
     ("seccompiler", "perstack-hardening"),
 ];
 

@@ -205,6 +205,29 @@ fn the_interpreter_maps_no_code() {
     waiting.play();
 }
 
+/// What the interpreter gives up is not taken from programs that a project may start: those could not even be loaded.
+#[test]
+fn programs_that_may_be_started_are_not_bound_by_the_interpreter() {
+    let workspace = Workspace::new();
+    workspace.write(
+        "perstack.toml",
+        "[experts.runner]\ninstruction = 'Run.'\n[experts.runner.skills.'@perstack/base']\ntype = 'mcpStdioSkill'\n\
+         command = 'npx'\npackageName = '@perstack/base'\nexec = ['cat']\n",
+    );
+    workspace.write("work/note", "noted");
+    workspace.write("policy.toml", INTERPRETER);
+    workspace.write(
+        "replies.toml",
+        "[[experts.runner.replies]]\n\
+         toolCalls = [{ name = 'exec', arguments = { command = 'cat', args = ['work/note'] } }]\n\
+         [[experts.runner.replies]]\ntext = 'Done.'\n",
+    );
+    let model = ["--provider", "scripted", "--model", "replies.toml"];
+    let ran = workspace.run(&[&["run", "runner", "Go", "--policy", "policy.toml"][..], &model].concat());
+    assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""));
+    assert!(ran.stdout.contains("noted"), "{}", ran.stdout);
+}
+
 /// Makes a command's process one on a kernel without Landlock.
 fn hide_landlock(command: &mut Command) {
     let step = |code: u32, jt: u8, jf: u8, k: u32| libc::sock_filter { code: code as u16, jt, jf, k };

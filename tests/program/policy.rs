@@ -82,6 +82,13 @@ fn what_a_delegate_asks_for_is_refused_before_anything_starts() {
             1,
         ),
         (
+            with_skill("type = 'mcpStdioSkill'\ncommand = 'npx'\npackageName = '@perstack/base'\nexec = ['cat']"),
+            "native = 'deny'\n",
+            "starts the native program `cat`",
+            "native",
+            1,
+        ),
+        (
             with_grant("network = ['https://api.exa.ai']"),
             "[ceilings]\nnetwork = ['https://*.exa.ai:8443', 'https://exa.ai']\n",
             "is granted network `https://api.exa.ai`",

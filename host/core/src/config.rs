@@ -60,7 +60,9 @@ pub use provider::{
     ReasoningBudget, RuntimeName,
 };
 pub use provider_tools::{BuiltinProviderSkill, ProviderSkill, ProviderTool, ProviderToolOptions};
-pub use skill::{InteractiveSkill, InteractiveTool, McpSseSkill, McpStdioSkill, Skill, SkillKind, WasmSkill};
+pub use skill::{
+    BASE_SKILL, InteractiveSkill, InteractiveTool, McpSseSkill, McpStdioSkill, Skill, SkillKind, WasmSkill,
+};
 pub use url::{DomainPattern, HttpUrl};
 pub use values::{Access, ByteSize, ComponentPath, EnvName, GrantPath, Lifetime, TimeLimit, ToolName, ValueError};
 

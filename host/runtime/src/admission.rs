@@ -5,12 +5,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use perstack_core::config::{
-    Access, Config, Expert, FilesystemGrant, GrantPath, HostPattern, McpSseSkill, NetworkPattern, SkillKind, WasmSkill,
-    is_within,
+    Access, BASE_SKILL, Config, Expert, FilesystemGrant, GrantPath, HostPattern, McpSseSkill, NetworkPattern,
+    SkillKind, WasmSkill, is_within,
 };
 use perstack_core::policy::{PathCeiling, Policy, Stated};
 
-use crate::cast::{BASE, is_base};
+use crate::cast::is_base;
 use crate::policy::{HostPolicy, Refusal};
 use crate::prepare::accept;
 
@@ -47,20 +47,18 @@ impl<'a> Admission<'a> {
     fn expert(&self, expert: &Expert) -> Result<(), Refusal> {
         if let Some(logic) = &expert.logic {
             self.component(&format!("the logic of Expert `{}`", expert.key), logic.component.as_str())?;
-        } else if self.has_base && !expert.skills.iter().any(|skill| skill.name == BASE) {
-            self.base(&subject(expert, BASE))?;
+        } else if self.has_base && !expert.skills.iter().any(|skill| skill.name == BASE_SKILL) {
+            self.base(&subject(expert, BASE_SKILL))?;
         }
         for skill in &expert.skills {
             let subject = subject(expert, &skill.name);
             match &skill.kind {
                 SkillKind::Wasm(wasm) => self.wasm(&subject, wasm)?,
-                SkillKind::McpStdio(mcp) if self.has_base && is_base(mcp) => self.base(&subject)?,
-                SkillKind::McpStdio(mcp) => {
-                    if let Some(line) = self.policy().denies_native() {
-                        let asks = format!("starts the native program `{}`", mcp.command);
-                        return Err(self.refusal(&subject, asks, "native", line));
-                    }
+                SkillKind::McpStdio(mcp) if self.has_base && is_base(mcp) => {
+                    mcp.exec.iter().try_for_each(|program| self.native(&subject, program))?;
+                    self.base(&subject)?;
                 }
+                SkillKind::McpStdio(mcp) => self.native(&subject, &mcp.command)?,
                 SkillKind::McpSse(mcp) => self.server(&subject, mcp)?,
                 SkillKind::Interactive(_) => {}
             }
@@ -68,9 +66,16 @@ impl<'a> Admission<'a> {
         Ok(())
     }
 
+    fn native(&self, subject: &str, program: &str) -> Result<(), Refusal> {
+        match self.policy().denies_native() {
+            Some(line) => Err(self.refusal(subject, format!("starts the native program `{program}`"), "native", line)),
+            None => Ok(()),
+        }
+    }
+
     /// The skill that every Expert has that a model drives: it has the files of the workspace.
     fn base(&self, subject: &str) -> Result<(), Refusal> {
-        self.component(subject, BASE)?;
+        self.component(subject, BASE_SKILL)?;
         self.files(subject, &FilesystemGrant { path: GrantPath::workspace(), access: Access::Write })
     }
 

@@ -5,21 +5,20 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::future::try_join_all;
 use perstack_core::config::{
-    Access, Capabilities, EnvName, Expert, GrantPath, Lifetime, Logic as LogicConfig, McpStdioSkill,
+    Access, BASE_SKILL, Capabilities, EnvName, Expert, GrantPath, Lifetime, Logic as LogicConfig, McpStdioSkill,
     Skill as SkillConfig, SkillKind, WasmSkill,
 };
-use perstack_core::{ExpertInfo, Limits, Model};
+use perstack_core::{ExpertInfo, Limits, Model, ToolSet};
+use perstack_native::{BadProgram, Programs};
 use perstack_sandbox::{ComponentBytes, DirectoryGrant, Grants, Logic, NetworkGrants, SecretGrant, Skill};
 use perstack_store::Workspace;
 use tokio::sync::OnceCell;
 
 use crate::error::{RUNTIME_VERSION, RunError};
+use crate::exec::WithPrograms;
 use crate::prepare::Runtime;
 use crate::project::Project;
 use crate::toolbox::{Selection, Toolbox};
-
-/// The skill that every Expert has that a model drives.
-pub(crate) const BASE: &str = "@perstack/base";
 
 type Slot = Arc<OnceCell<Arc<LoadedExpert>>>;
 
@@ -112,7 +111,7 @@ impl Cast {
             (None, None) => return Err(RunError::NeedsModel { expert: expert.key.clone() }),
         };
         let base = match (&mind, &self.runtime.base) {
-            (Mind::Model(_), Some(base)) if !expert.skills.iter().any(|skill| skill.name == BASE) => Some(base),
+            (Mind::Model(_), Some(base)) if !expert.skills.iter().any(|skill| skill.name == BASE_SKILL) => Some(base),
             _ => None,
         };
         let base = async {
@@ -129,7 +128,8 @@ impl Cast {
         }
         for (skill, loaded) in expert.skills.iter().zip(&declared) {
             if let Some(loaded) = loaded {
-                let selection = Selection { set: loaded.clone(), pick: &skill.pick, omit: &skill.omit };
+                let set = self.with_programs(expert, skill, loaded)?;
+                let selection = Selection { set, pick: &skill.pick, omit: &skill.omit };
                 toolbox.add(&expert.key, selection)?;
             }
         }
@@ -182,7 +182,7 @@ impl Cast {
     }
 
     async fn load_base(&self, expert: &Expert, base: &ComponentBytes) -> Result<Arc<Skill>, RunError> {
-        self.load_component(expert, BASE, base, self.whole_workspace(), Limits::default()).await
+        self.load_component(expert, BASE_SKILL, base, self.whole_workspace(), Limits::default()).await
     }
 
     async fn load_component(
@@ -203,6 +203,26 @@ impl Cast {
         let workspace = self.workspace.root().to_owned();
         let directory = DirectoryGrant { workspace, path: GrantPath::workspace(), access: Access::Write };
         Grants { directories: vec![directory], protected: self.project.own_files(), ..Grants::default() }
+    }
+
+    /// The skill as the toolbox has it: the base skill starts programs, if the project lists any.
+    fn with_programs(
+        &self,
+        expert: &Expert,
+        skill: &SkillConfig,
+        loaded: &Arc<Skill>,
+    ) -> Result<Arc<dyn ToolSet>, RunError> {
+        let programs = match &skill.kind {
+            SkillKind::McpStdio(mcp) if !mcp.exec.is_empty() => &mcp.exec,
+            _ => return Ok(loaded.clone()),
+        };
+        let unsupported = |error: BadProgram| RunError::Unsupported {
+            expert: expert.key.clone(),
+            skill: skill.name.clone(),
+            reason: format!("`exec`: {error}"),
+        };
+        let programs = Programs::find(programs).map_err(unsupported)?;
+        Ok(Arc::new(WithPrograms::new(loaded.clone(), programs, self.workspace.root(), &self.project.own_files())))
     }
 
     /// What a skill is granted; what cannot be enforced yet is refused, and never left out.
@@ -264,7 +284,7 @@ fn is_newer(version: &str) -> bool {
 /// Whether a declared MCP server is the base skill of whatever version: that is ours. A pinned version is the package
 /// itself.
 pub(crate) fn is_base(skill: &McpStdioSkill) -> bool {
-    skill.package_name.as_deref() == Some(BASE)
+    skill.package_name.as_deref() == Some(BASE_SKILL)
 }
 
 fn skill_error(expert: &Expert, name: &str, error: perstack_sandbox::LoadError) -> RunError {

@@ -41,6 +41,7 @@ mod clock;
 mod conversation;
 mod delegation;
 mod error;
+mod exec;
 mod generate;
 mod grant;
 mod host;

@@ -29,7 +29,9 @@ mod skill;
 mod typed;
 
 pub use cache::{Cache, CacheContents, CacheError};
-pub use capability::{DirectoryGrant, EgressConfig, EgressError, Grants, GuestClock, NetworkGrants, SecretGrant};
+pub use capability::{
+    CONFIG, DirectoryGrant, EgressConfig, EgressError, Grants, GuestClock, HIDDEN, NetworkGrants, SecretGrant,
+};
 pub use component::{ComponentBytes, MAX_COMPONENT_BYTES};
 pub use engine::{Sandbox, SandboxConfig};
 pub use error::{Ended, LoadError};

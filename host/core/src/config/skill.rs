@@ -72,6 +72,9 @@ pub struct McpStdioSkill {
     pub allowed_domains: Vec<DomainPattern>,
     /// Whether it is started at the first call and not with the run.
     pub lazy_init: bool,
+    /// Programs that `exec` of the base skill may start, by names or absolute paths. Perstack has no such list: there it
+    /// starts any.
+    pub exec: Vec<String>,
 }
 
 /// A skill from an MCP server elsewhere.
@@ -103,6 +106,9 @@ pub struct InteractiveTool {
     pub span: Span,
 }
 
+/// The skill that every Expert has that a model drives: Perstack's package of this name.
+pub const BASE_SKILL: &str = "@perstack/base";
+
 words! {
     enum SkillType {
         Wasm = "wasmSkill",
@@ -130,6 +136,7 @@ impl SkillType {
                 "requiredEnv",
                 "allowedDomains",
                 "lazyInit",
+                "exec",
             ],
             Self::McpSse => &["type", "endpoint", "description", "rule", "pick", "omit", "allowedDomains"],
             Self::Interactive => &["type", "description", "rule", "tools"],
@@ -195,13 +202,21 @@ impl WasmSkill {
 
 impl McpStdioSkill {
     fn read(fields: &Fields<'_>) -> Result<Self, ConfigError> {
+        let package_name = fields.optional("packageName", |field| field.filled(MAX_TEXT_CHARACTERS))?;
+        let exec = fields.list("exec", |field| field.filled(MAX_TEXT_CHARACTERS))?;
+        if let Some(field) = fields.get("exec").filter(|_| package_name.as_deref() != Some(BASE_SKILL)) {
+            return Err(field
+                .invalid("only the base skill has a tool that starts programs")
+                .with_hint(Some(format!("it belongs to the skill with `packageName = \"{BASE_SKILL}\"`"))));
+        }
         Ok(Self {
             command: fields.required("command")?.filled(MAX_TEXT_CHARACTERS)?,
-            package_name: fields.optional("packageName", |field| field.filled(MAX_TEXT_CHARACTERS))?,
+            package_name,
             args: fields.list("args", |field| field.text(MAX_TEXT_CHARACTERS))?,
             required_env: fields.list("requiredEnv", |field| field.parse())?,
             allowed_domains: fields.list("allowedDomains", |field| field.parse())?,
             lazy_init: fields.optional("lazyInit", |field| field.boolean())?.unwrap_or(false),
+            exec,
         })
     }
 }

@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use perstack_core::config::{FilesystemGrant, Needs};
 
 pub use clocks::GuestClock;
-pub use filesystem::DirectoryGrant;
+pub use filesystem::{CONFIG, DirectoryGrant, HIDDEN};
 pub(crate) use filesystem::{ContentsError, Denials, FilesView, GuestFiles, HasFiles, OpenGrants};
 pub(crate) use network::{Egress, Gate, OpenNetwork, Placeholders};
 pub use network::{EgressConfig, EgressError, NetworkGrants, SecretGrant};

@@ -15,9 +15,9 @@ use rustix::io::Errno;
 pub(super) const JOBS_FOLDER: &str = "perstack";
 /// What does not exist for a guest at a workspace's root: jobs, and files of variables, which have the keys of models and
 /// say where those are sent.
-pub(super) const HIDDEN: [&str; 3] = [JOBS_FOLDER, ".env", ".env.local"];
+pub const HIDDEN: [&str; 3] = [JOBS_FOLDER, ".env", ".env.local"];
 /// What a guest may read there and not change: it says what guests are granted.
-const CONFIG: &str = "perstack.toml";
+pub const CONFIG: &str = "perstack.toml";
 /// Bytes of a path, and links on the way to its end: what Linux allows.
 const MAX_PATH_BYTES: usize = 4096;
 const MAX_LINKS: usize = 40;

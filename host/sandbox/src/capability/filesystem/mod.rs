@@ -35,6 +35,7 @@ use crate::error::LoadError;
 
 pub(crate) use self::contents::ContentsError;
 pub(crate) use self::denials::Denials;
+pub use self::fence::{CONFIG, HIDDEN};
 pub(crate) use self::view::{FilesView, HasFiles, add_to_linker};
 
 /// One directory that a guest may use.
