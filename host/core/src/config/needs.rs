@@ -114,7 +114,7 @@ fn narrower<'a, T: Ord + 'a>(
 ) -> impl Iterator<Item = &'a T> {
     let common = granted.into_iter().flat_map(move |granted| {
         needed.clone().into_iter().filter_map(move |needed| {
-            if within(needed, granted) { Some(needed) } else { within(granted, needed).then_some(granted) }
+            if includes(granted, needed) { Some(needed) } else { includes(needed, granted).then_some(granted) }
         })
     });
     common.collect::<BTreeSet<_>>().into_iter()
