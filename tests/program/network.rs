@@ -1,10 +1,18 @@
 //! Access to the network: denied with the lines that would grant it, on record, and found again in the log.
 
 use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
 
 use perstack_test_artifacts as artifacts;
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
-use crate::harness::{Ran, Workspace};
+use crate::harness::{Ran, Workspace, files};
 
 const PROJECT: &str = r#"
 [experts."follow"]
@@ -94,4 +102,88 @@ fn a_secret_that_is_not_set_is_asked_for_before_anything_starts() {
     assert_eq!(ran.code, Some(2), "{ran:?}");
     assert!(ran.stderr.contains("is granted variable `KEY`, which is not set"), "{ran:?}");
     assert!(ran.stderr.contains("hint: set it: `export KEY=…`"), "{ran:?}");
+}
+
+/// A server on this machine with a certificate for `api.example.com`: its port, the authority that vouches for it, and the
+/// requests that come. It answers with the key that it was sent.
+fn server() -> (u16, String, Receiver<String>) {
+    let mut authority = CertificateParams::new(Vec::new()).unwrap();
+    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
+    let key = KeyPair::generate().unwrap();
+    let names = vec!["api.example.com".to_owned()];
+    let certificate = CertificateParams::new(names).unwrap().signed_by(&key, &authority).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
+    let config = config.with_no_client_auth().with_single_cert(vec![certificate.der().clone()], key).unwrap();
+    let config = Arc::new(config);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (sender, requests) = channel();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let connection = ServerConnection::new(config.clone()).unwrap();
+            let mut stream = StreamOwned::new(connection, stream.unwrap());
+            let mut request = vec![0; 4096];
+            let Ok(read) = stream.read(&mut request) else { continue };
+            let request = String::from_utf8_lossy(&request[..read]).into_owned();
+            let key = request.lines().find_map(|line| line.strip_prefix("x-key: ")).unwrap_or("none").to_owned();
+            let body = format!("your key is {key}");
+            let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+            drop(stream.write_all(answer.as_bytes()));
+            stream.conn.send_close_notify();
+            drop(stream.flush());
+            drop(sender.send(request));
+        }
+    });
+    (port, authority.pem(), requests)
+}
+
+#[test]
+fn a_skill_uses_a_secret_at_a_host_that_an_operator_knows() {
+    let (port, authority, requests) = server();
+    let workspace = workspace();
+    workspace
+        .write("perstack.toml", PROJECT.replace("https://api.example.com", &format!("https://api.example.com:{port}")));
+    let operator = Workspace::new();
+    operator.write("authority.pem", authority);
+    let policy = format!(
+        "[network]\ncertificates = '{}'\nhosts = {{ 'api.example.com' = ['127.0.0.1'] }}\n",
+        operator.path().join("authority.pem").display()
+    );
+    let url = format!("https://api.example.com:{port}/path");
+    // On a host that denies native programs, too: the process has given up all files but a few.
+    for native in ["allow", "deny"] {
+        operator.write("policy.toml", format!("native = '{native}'\n{policy}"));
+        let arguments = serde_json::json!({
+            "method": "GET", "url": url, "headers": ["x-key: $KEY"], "body": "", "times": 1, "together": false,
+        });
+        let query = format!("call-json sandbox_fetch {arguments}");
+        let policy = operator.path().join("policy.toml");
+        let mut command = workspace.command(&["run", "follow", &query, "--policy", policy.to_str().unwrap()]);
+        let ran = Ran::from(command.env("KEY", "the-very-secret-value").output().unwrap());
+        let events = ran.events();
+        let event = events.iter().find(|event| event["type"] == "proxyAccess").unwrap_or_else(|| panic!("{ran:?}"));
+        assert_eq!((&event["action"], &event["domain"]), (&"allowed".into(), &"api.example.com".into()));
+        assert!(event.get("reason").is_none(), "{event}");
+        let done = events.iter().find(|event| event["type"] == "completeRun").unwrap_or_else(|| panic!("{ran:?}"));
+        assert!(done["text"].as_str().unwrap().contains("your key is perstack_secret_"), "{done}");
+        let request = requests.recv().unwrap();
+        assert!(request.starts_with("GET /path HTTP/1.1\r\n"), "{request}");
+        assert!(request.contains("x-key: the-very-secret-value\r\n"), "{request}");
+        assert!(!ran.stdout.contains("very-secret") && !ran.stderr.contains("very-secret"));
+    }
+    for file in files(&workspace.path().join("perstack")) {
+        assert!(!fs::read_to_string(&file).unwrap().contains("very-secret"), "{}", file.display());
+    }
+}
+
+#[test]
+fn certificates_that_cannot_be_read_stop_the_program() {
+    let workspace = workspace();
+    workspace.write("policy.toml", "[network]\ncertificates = '/nowhere/authority.pem'\n");
+    let ran = workspace.run(&["run", "follow", "say hello", "--policy", "policy.toml"]);
+    assert_eq!(ran.code, Some(2), "{ran:?}");
+    assert!(ran.stderr.contains("the certificates `/nowhere/authority.pem` that the host policy"), "{ran:?}");
 }
