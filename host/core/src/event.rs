@@ -3,6 +3,8 @@
 //! There are two families. A [`RunEvent`] belongs to a step of an Expert's run; a [`RuntimeEvent`] is about the machinery
 //! around it. `tests/` pins both with snapshots of recordings.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 
@@ -112,6 +114,13 @@ pub enum RuntimeEvent {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         interactive_tool_call: Option<InteractiveAnswer>,
     },
+    /// What a run's components are and may do, for who audits it. Told for Experts with components of their own: those of
+    /// Perstack have none.
+    ComponentsGranted {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        logic: Option<String>,
+        skills: Vec<GrantedSkill>,
+    },
     /// A skill is ready.
     SkillConnected {
         skill_name: String,
@@ -145,6 +154,27 @@ pub enum RuntimeEvent {
     },
     /// A skill is no longer needed.
     SkillDisconnected { skill_name: String },
+}
+
+/// A skill that is a component, with what it is granted of what it asks for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GrantedSkill {
+    /// Its name.
+    pub skill_name: String,
+    /// Which component it is: `sha256:` and its digest.
+    pub component: String,
+    /// Variables.
+    pub env: Vec<String>,
+    /// Secrets, with the hosts that they may be sent to.
+    pub secrets: BTreeMap<String, Vec<String>>,
+    /// Paths of the workspace, with what they may be used for.
+    pub filesystem: BTreeMap<String, String>,
+    /// Where it may connect to.
+    pub network: Vec<String>,
+    /// Programs that the host starts for it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exec: Vec<String>,
 }
 
 /// What became of a skill's request for access.

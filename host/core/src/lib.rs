@@ -21,7 +21,7 @@ mod usage;
 pub use config::policy;
 
 pub use checkpoint::{Checkpoint, CheckpointStatus, DelegateTo, DelegatedBy, ErrorInfo, ExpertInfo, Metadata, Step};
-pub use event::{Event, EventBody, InteractiveAnswer, ProxyAction, RunEvent, RuntimeEvent, ServerInfo};
+pub use event::{Event, EventBody, GrantedSkill, InteractiveAnswer, ProxyAction, RunEvent, RuntimeEvent, ServerInfo};
 pub use id::{Id, InvalidId};
 pub use job::{Job, JobStatus, RunInput, RunSetting};
 pub use limits::{ByPolicy, Limits};

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use perstack_core::{RunInput, RunSetting, RuntimeEvent, ServerInfo, ToolSet};
+use perstack_core::config::SkillKind;
+use perstack_core::{GrantedSkill, RunInput, RunSetting, RuntimeEvent, ServerInfo, ToolSet};
 
+use crate::cast::Mind;
 use crate::conversation::Conversation;
 use crate::error::RunError;
 use crate::recorder::now;
@@ -39,6 +41,9 @@ impl Conversation {
             query: self.given.query.clone(),
             interactive_tool_call: self.given.answer.clone(),
         })?;
+        if let Some(granted) = self.granted() {
+            self.recorder.runtime(granted)?;
+        }
         for skill in &self.ground.expert.skills {
             let times = skill.load_times();
             self.recorder.runtime(RuntimeEvent::SkillConnected {
@@ -52,6 +57,30 @@ impl Conversation {
             })?;
         }
         Ok(())
+    }
+
+    /// What the components are and may do, if any is the Expert's own.
+    fn granted(&self) -> Option<RuntimeEvent> {
+        let expert = &self.ground.expert;
+        let programs = |name: &str| {
+            let skill = expert.config.skills.iter().find(|skill| skill.name == name)?;
+            match &skill.kind {
+                SkillKind::McpStdio(mcp) => Some(mcp.exec.clone()),
+                SkillKind::Wasm(_) | SkillKind::McpSse(_) | SkillKind::Interactive(_) => None,
+            }
+        };
+        let skills = expert
+            .skills
+            .iter()
+            .map(|skill| GrantedSkill { exec: programs(skill.name()).unwrap_or_default(), ..skill.granted().clone() });
+        let skills: Vec<GrantedSkill> = skills.collect();
+        let logic = match &expert.mind {
+            Mind::Logic { digest, .. } => Some(format!("sha256:{digest}")),
+            Mind::Model(_) => None,
+        };
+        let own = expert.config.skills.iter().any(|skill| matches!(skill.kind, SkillKind::Wasm(_)));
+        let starts = skills.iter().any(|skill| !skill.exec.is_empty());
+        (logic.is_some() || own || starts).then_some(RuntimeEvent::ComponentsGranted { logic, skills })
     }
 
     /// Tells that the skills are no longer needed.

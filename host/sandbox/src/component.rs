@@ -72,6 +72,12 @@ impl ComponentBytes {
         &self.digest
     }
 
+    /// Which component it is, as text: `sha256:` and its digest.
+    pub fn name(&self) -> String {
+        let digest: String = self.digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        format!("sha256:{digest}")
+    }
+
     /// How large it is, for people.
     pub fn size(&self) -> ByteSize {
         ByteSize::from_bytes(self.bytes.len() as u64)

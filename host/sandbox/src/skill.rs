@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use perstack_core::config::{Access, ByteSize, Needs};
 use perstack_core::{
-    CallContext, CallLog, CallOutcome, Limits, NotKept, Observation, Observer, OpenState, StateError, StateSource,
-    ToolDefinition, ToolError, ToolOutput, ToolSet,
+    CallContext, CallLog, CallOutcome, GrantedSkill, Limits, NotKept, Observation, Observer, OpenState, StateError,
+    StateSource, ToolDefinition, ToolError, ToolOutput, ToolSet,
 };
 use serde_json::Value;
 use wasmtime::component::{ResourceTable, ResourceTableError};
@@ -42,6 +42,7 @@ pub struct Skill {
     limits: Limits,
     tools: Vec<ToolDefinition>,
     needs: Option<Needs>,
+    granted: GrantedSkill,
     /// Where it may write files.
     turns: Option<Arc<tokio::sync::Mutex<()>>>,
     size: ByteSize,
@@ -86,6 +87,7 @@ impl Skill {
             Some(needs) => grants.within(needs),
             None => grants,
         };
+        let granted = grants.summary(name, component);
         let directories = open_directories(&grants.directories, &grants.protected)?;
         let writes = grants.directories.iter().any(|grant| grant.access == Access::Write);
         let turns = writes.then(|| sandbox.turns(component));
@@ -106,6 +108,7 @@ impl Skill {
             limits,
             tools,
             needs,
+            granted,
             turns,
             size: component.size(),
             times: LoadTimes { link, list_tools: Duration::ZERO },
@@ -125,6 +128,11 @@ impl Skill {
     /// What it says that it needs; `None` where it says nothing, and gets all that it is granted.
     pub fn needs(&self) -> Option<&Needs> {
         self.needs.as_ref()
+    }
+
+    /// Which component it is, and what it is granted of what it asks for.
+    pub fn granted(&self) -> &GrantedSkill {
+        &self.granted
     }
 
     /// How long loading took.

@@ -12,7 +12,10 @@ mod stdio;
 
 use std::path::PathBuf;
 
+use perstack_core::GrantedSkill;
 use perstack_core::config::{FilesystemGrant, Needs};
+
+use crate::component::ComponentBytes;
 
 pub use clocks::GuestClock;
 pub use filesystem::{CONFIG, DirectoryGrant, HIDDEN};
@@ -47,6 +50,25 @@ pub struct Grants {
 }
 
 impl Grants {
+    /// In words, for who audits it. No value is in it.
+    pub(crate) fn summary(&self, skill_name: &str, component: &ComponentBytes) -> GrantedSkill {
+        let secrets = self
+            .network
+            .secrets
+            .iter()
+            .map(|secret| (secret.name.clone(), secret.hosts.iter().map(ToString::to_string).collect()));
+        let paths = self.directories.iter().map(|grant| (grant.path.to_string(), grant.access.to_string()));
+        GrantedSkill {
+            skill_name: skill_name.to_owned(),
+            component: component.name(),
+            env: self.environment.iter().map(|(name, _)| name.clone()).collect(),
+            secrets: secrets.collect(),
+            filesystem: paths.collect(),
+            network: self.network.destinations.iter().map(ToString::to_string).collect(),
+            exec: Vec::new(),
+        }
+    }
+
     /// What of them a component asks for.
     pub(crate) fn within(self, needs: &Needs) -> Self {
         let Self { mut environment, directories, protected, network } = self;

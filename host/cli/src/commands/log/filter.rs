@@ -12,6 +12,10 @@ use crate::args::LogArgs;
 const ERRORS: &[&str] = &["stopRunByError", "stopRunByExceededMaxSteps", "retry"];
 pub(crate) const TOOLS: &[&str] = &["callTools", "resolveToolResults", "callInteractiveTool"];
 pub(crate) const DELEGATIONS: &[&str] = &["callDelegate", "stopRunByDelegate"];
+/// Types of events that tell of denials; of the first, those that were not allowed.
+pub(crate) const DENIALS: &[&str] = &[PROXY_ACCESS, "fileDenied"];
+/// The type of event with which a skill's access to the network is on record.
+pub(crate) const PROXY_ACCESS: &str = "proxyAccess";
 /// Pieces of what is told as a whole afterwards.
 const PIECES: &[&str] = &["streamReasoning", "streamRunResult"];
 
@@ -28,8 +32,14 @@ pub(crate) fn matches(args: &LogArgs, event: &EventEntry) -> bool {
         && args.kind.as_ref().is_none_or(|wanted| wanted == kind)
         && (!args.errors || is_error(kind))
         && (!args.tools || TOOLS.contains(&kind))
+        && (!args.denials || DENIALS.contains(&kind))
         && (!args.delegations || DELEGATIONS.contains(&kind))
         && (pieces || !PIECES.contains(&kind))
+}
+
+/// Whether an event of one of these types tells of a denial.
+pub(crate) fn is_denial(event: &Value) -> bool {
+    event.get("action").and_then(Value::as_str) != Some("allowed")
 }
 
 /// `5`, `>5`, `>=5`, `<5`, `<=5`, `1-10`.

@@ -93,7 +93,8 @@ fn find(args: &LogArgs, workspace: &Workspace) -> Result<Option<Found>, Failure>
             Some(condition) => condition.holds(&history.event(event).map_err(unreadable)?),
             None => true,
         };
-        if holds {
+        let denied = !args.denials || filter::is_denial(&history.event(event).map_err(unreadable)?);
+        if holds && denied {
             fitting.push(place);
         }
     }

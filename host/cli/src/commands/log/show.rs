@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use perstack_core::{Checkpoint, Id, Job, Message, Part, ToolCall, ToolResult};
+use perstack_core::{Checkpoint, GrantedSkill, Id, Job, Message, Part, ToolCall, ToolResult};
 use perstack_runtime::EventEntry;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -129,10 +129,6 @@ fn part(part: &Part) -> String {
     }
 }
 
-/// The type of event with which a skill's access to the network is on record.
-const PROXY_ACCESS: &str = "proxyAccess";
-/// The types of events that tell of denials.
-const DENIALS: [&str; 2] = [PROXY_ACCESS, "fileDenied"];
 /// Denials that a summary tells apart.
 const SHOWN_DENIALS: usize = 20;
 
@@ -146,9 +142,9 @@ fn summary(found: &Found) -> Result<String, Failure> {
             let event = found.history.event(event).map_err(unreadable)?;
             let results: Vec<ToolResult> = list(&event, "toolResults");
             failed += results.iter().filter(|result| result.is_error == Some(true)).count();
-        } else if DENIALS.contains(&&*event.kind) {
+        } else if filter::DENIALS.contains(&&*event.kind) {
             let (kind, event) = (&event.kind, found.history.event(event).map_err(unreadable)?);
-            if event.get("action").and_then(Value::as_str) != Some("allowed") {
+            if filter::is_denial(&event) {
                 *denials.entry(detail(kind, &event)).or_default() += 1;
             }
         }
@@ -179,7 +175,7 @@ fn summary(found: &Found) -> Result<String, Failure> {
         usage.cached_input_tokens,
         usage.output_tokens,
         usage.reasoning_tokens,
-        number(&[PROXY_ACCESS]),
+        number(&[filter::PROXY_ACCESS]),
         seconds(whole),
         seconds(model),
         seconds(tools),
@@ -252,17 +248,34 @@ fn detail(kind: &str, event: &Value) -> String {
         "completeRun" | "completeStreamingReasoning" => shortened(&text("text"), SHOWN),
         "streamReasoning" | "streamRunResult" => shortened(&text("delta"), SHOWN),
         "skillStderr" | "skillProgress" => format!("{}: {}", text("skillName"), shortened(&text("message"), SHOWN)),
-        PROXY_ACCESS => {
+        filter::PROXY_ACCESS => {
             let port = event.get("port").and_then(Value::as_u64).unwrap_or_default();
             let reason = event.get("reason").and_then(Value::as_str).map(|reason| format!(": {reason}"));
             let (skill, action, domain) = (text("skillName"), text("action"), text("domain"));
             format!("{skill}: {domain}:{port} {action}{}", reason.unwrap_or_default())
         }
         "fileDenied" => format!("{}: {}: {}", text("skillName"), text("path"), text("reason")),
+        "componentsGranted" => {
+            let skills: Vec<GrantedSkill> = list(event, "skills");
+            lines(skills.iter().map(granted).collect())
+        }
         "skillConnected" | "skillDisconnected" | "skillStarting" => text("skillName"),
         "initializeRuntime" => text("model"),
         _ => String::new(),
     }
+}
+
+/// `notes sha256:1f2e3d4c… · files notes: read · network https://api.example.com`
+fn granted(skill: &GrantedSkill) -> String {
+    const SHOWN_OF_DIGEST: usize = "sha256:".len() + 8;
+    let digest: String = skill.component.chars().take(SHOWN_OF_DIGEST).collect();
+    let files = skill.filesystem.iter().map(|(path, access)| format!("files {path}: {access}"));
+    let network = skill.network.iter().map(|pattern| format!("network {pattern}"));
+    let secrets = skill.secrets.iter().map(|(name, hosts)| format!("secret {name} at {}", hosts.join(", ")));
+    let env = skill.env.iter().map(|name| format!("variable {name}"));
+    let exec = skill.exec.iter().map(|program| format!("program {program}"));
+    let first = [format!("{} {digest}…", skill.skill_name)].into_iter();
+    first.chain(files).chain(network).chain(secrets).chain(env).chain(exec).collect::<Vec<_>>().join(" · ")
 }
 
 /// A list of things in an event; empty where it is none.
