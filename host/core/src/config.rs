@@ -52,7 +52,7 @@ pub use provider::{
     AmazonBedrockSetting, AzureOpenAiSetting, GoogleVertexSetting, HttpSetting, OpenAiSetting, Provider, ProviderName,
     ReasoningBudget, RuntimeName,
 };
-pub use provider_tools::{BuiltinProviderSkill, ProviderSkill, ProviderTool, ProviderToolOptions};
+pub use provider_tools::{BuiltinProviderSkill, Hosted, ProviderSkill, ProviderTool, ProviderToolOptions};
 pub use skill::{InteractiveSkill, InteractiveTool, McpSseSkill, McpStdioSkill, Skill, SkillKind, WasmSkill};
 pub use url::{DomainPattern, HttpUrl};
 pub use values::{Access, ByteSize, ComponentPath, EnvName, GrantPath, Lifetime, TimeLimit, ToolName, ValueError};

@@ -132,6 +132,7 @@ impl Scene {
             expert_key: &self.expert.config.key,
             messages: &question.messages,
             tools: &question.tools,
+            hosted: self.expert.config.hosted(),
             response_schema: question.response_schema.as_ref(),
             turn,
             timeout,

@@ -1,0 +1,2 @@
+/// Where tokens are given out.
+pub(crate) const TOKEN_PATH: &str = "/token";
