@@ -121,3 +121,48 @@ impl Service<'_> {
         Ok(format!("https://{host}/{version}/projects/{project}/locations/{location}/publishers/{publisher}"))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use perstack_core::config::{ProviderName, ReasoningBudget};
+
+    use super::*;
+    use crate::Environment;
+
+    #[test]
+    fn addresses_are_those_of_the_location() {
+        let environment = Environment::new();
+        let (name, reasoning) = (ProviderName::GoogleVertex, ReasoningBudget::Low);
+        let service = Service { name, model: "m", reasoning, environment: &environment };
+        let credentials = Credentials::nobody();
+        for (location, protocol, address) in [
+            (
+                "us-central1",
+                Protocol::Gemini,
+                "https://us-central1-aiplatform.googleapis.com/v1beta1/projects/p/locations/us-central1/publishers/google",
+            ),
+            (
+                "global",
+                Protocol::Gemini,
+                "https://aiplatform.googleapis.com/v1beta1/projects/p/locations/global/publishers/google",
+            ),
+            (
+                "us",
+                Protocol::Anthropic,
+                "https://aiplatform.us.rep.googleapis.com/v1/projects/p/locations/us/publishers/anthropic",
+            ),
+            (
+                "europe-west1",
+                Protocol::Anthropic,
+                "https://europe-west1-aiplatform.googleapis.com/v1/projects/p/locations/europe-west1/publishers/anthropic",
+            ),
+        ] {
+            let setting = GoogleVertexSetting {
+                project: Some("p".to_owned()),
+                location: Some(location.to_owned()),
+                ..GoogleVertexSetting::default()
+            };
+            assert_eq!(service.vertex_base(&setting, protocol, &credentials).unwrap(), address);
+        }
+    }
+}

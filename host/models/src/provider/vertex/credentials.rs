@@ -130,3 +130,13 @@ fn is_this_machine(url: &str) -> bool {
     let host = reqwest::Url::parse(url).ok().and_then(|url| url.host_str().map(str::to_owned));
     host.is_some_and(|host| matches!(host.as_str(), "127.0.0.1" | "[::1]" | "localhost"))
 }
+
+#[cfg(test)]
+impl Credentials {
+    /// They prove nothing.
+    pub(super) fn nobody() -> Self {
+        let (client_id, client_secret, refresh_token) = (String::new(), String::new(), String::new());
+        let kind = Kind::Person { client_id, client_secret, refresh_token };
+        Self { kind, token_url: TOKEN_URL.to_owned(), project: None, billed_to: None }
+    }
+}
