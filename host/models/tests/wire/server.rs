@@ -69,6 +69,13 @@ impl Reply {
         Self { status: 200, headers: format!("content-type: {media_type}\r\n"), pieces }
     }
 
+    /// The same with some words in place of others.
+    pub(crate) fn instead(mut self, these: &str, those: &str) -> Self {
+        let swap = |piece: &Vec<u8>| String::from_utf8_lossy(piece).replace(these, those).into_bytes();
+        self.pieces = self.pieces.iter().map(swap).collect();
+        self
+    }
+
     /// The same with more at its end.
     pub(crate) fn and(mut self, piece: &str) -> Self {
         self.pieces.push(piece.as_bytes().to_vec());
