@@ -214,3 +214,12 @@ fn a_missing_key_is_named() {
         assert!(error.to_string().starts_with(&format!("`{variable}` is no ")), "{error}");
     }
 }
+
+#[cfg(not(feature = "bedrock"))]
+#[test]
+fn what_was_left_out_is_named() {
+    let provider = Provider::AmazonBedrock(Default::default());
+    let error = connect(&provider, "m", ReasoningBudget::Low, &Environment::new()).err().unwrap();
+    assert_eq!(error.to_string(), "this program was built without provider `amazon-bedrock`");
+    assert_eq!(error.hint().unwrap(), "build it with the feature `bedrock` of perstack-models");
+}

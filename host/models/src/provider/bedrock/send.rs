@@ -53,7 +53,10 @@ impl Sender {
             let error = failure(&ProviderError::from(error), credential);
             match &error {
                 ModelError::Transient { message, .. } if is_unknown_host(message) => ModelError::Fatal {
-                    message: format!("there is no Bedrock in region `{}` ({message}); check `AWS_REGION`", self.region),
+                    message: format!(
+                        "there is no Bedrock in region `{}` ({message}); check `AWS_REGION` or `region`",
+                        self.region
+                    ),
                 },
                 _ => error,
             }

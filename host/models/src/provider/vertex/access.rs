@@ -66,7 +66,7 @@ impl Access {
         let body = body.map_err(|error| refused(&ProviderError::from(error), credential))?;
         let granted: Granted = serde_json::from_slice(&body)
             .map_err(|_| transient("what Google gave out is no token".to_owned(), None))?;
-        if HeaderValue::from_str(&granted.access_token).is_err() {
+        if granted.access_token.is_empty() || HeaderValue::from_str(&granted.access_token).is_err() {
             return Err(transient("what Google gave out is no token".to_owned(), None));
         }
         let lasts = granted.expires_in.map_or(LONGEST, Duration::from_secs).min(LONGEST);
