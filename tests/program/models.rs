@@ -68,7 +68,8 @@ fn a_missing_key_and_a_file_that_is_none_are_told() {
     for (arguments, told) in [
         (&[][..], "`ANTHROPIC_API_KEY` is not set\n  hint: export ANTHROPIC_API_KEY=…"),
         (&["--provider", "google"], "`GOOGLE_GENERATIVE_AI_API_KEY` is not set"),
-        (&["--provider", "amazon-bedrock"], "provider `amazon-bedrock` cannot be used yet"),
+        (&["--provider", "amazon-bedrock"], "`AWS_ACCESS_KEY_ID` is not set"),
+        (&["--provider", "google-vertex"], "`GOOGLE_APPLICATION_CREDENTIALS` is not set"),
         (&["--env-path", "none.env"], "`none.env` cannot be read: No such file"),
         (&["--env-path", "."], "`.` cannot be read: it is not a regular file"),
         (&["--env-path", "bad.env"], "`bad.env` cannot be read: a line is not of the form `NAME=value`"),
@@ -77,15 +78,50 @@ fn a_missing_key_and_a_file_that_is_none_are_told() {
         assert_eq!(ran.code, Some(2), "{arguments:?}");
         assert!(ran.stderr.contains(told) && !ran.stderr.contains(KEY), "{}", ran.stderr);
     }
-    workspace.write("perstack.toml", format!("{PROJECT}providerTools = ['webSearch']\n"));
+    workspace.write("perstack.toml", format!("{PROJECT}providerTools = ['googleSearch']\n"));
     workspace.write("good.env", format!("ANTHROPIC_API_KEY={KEY}\n"));
     let ran = run(&workspace, &["--env-path", "good.env"]);
-    assert!(
-        ran.stderr.contains("`providerTools` and `providerSkills` of Expert `writer` cannot be used yet"),
-        "{}",
-        ran.stderr
-    );
+    assert_eq!(ran.code, Some(2));
+    let told = "Expert `writer`: `googleSearch` is not offered to model `claude-sonnet-4-5` by provider `anthropic`\n  \
+                hint: there are `webSearch`, `webFetch`, `codeExecution`";
+    assert!(ran.stderr.contains(told), "{}", ran.stderr);
     // An Expert that has its own logic needs none.
     let ran = workspace.run(&["run", "tic-tac-toe", "Let's play!"]);
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+}
+
+#[test]
+fn what_the_provider_runs_is_kept_and_given_back() {
+    let search =
+        json!({ "type": "server_tool_use", "id": "srv_1", "name": "web_search", "input": { "query": "oats" } });
+    let found = json!({
+        "type": "web_search_tool_result", "tool_use_id": "srv_1",
+        "content": [{ "type": "web_search_result", "url": "https://oats.example", "title": "Oats", "encrypted_content": "RW5j" }],
+    });
+    let arguments = json!({ "path": "note", "text": "noted" }).to_string();
+    let (url, requests) = serve(vec![
+        reply(
+            &[(search.clone(), vec![]), (found.clone(), vec![]), call("toolu_1", "writeTextFile", &arguments)],
+            "tool_use",
+            [20, 0, 30],
+        ),
+        reply(&[text(&["Noted."])], "end_turn", [20, 0, 30]),
+    ]);
+    let workspace = Workspace::new();
+    let options = "providerToolOptions = { webSearch = { allowedDomains = ['oats.example'] } }";
+    workspace.write("perstack.toml", format!("{PROJECT}providerTools = ['webSearch']\n{options}\n"));
+    workspace.write("keys.env", format!("ANTHROPIC_API_KEY={KEY}\nANTHROPIC_BASE_URL={url}\n"));
+    let ran = run(&workspace, &["--env-path", "keys.env"]);
+    assert_eq!(ran.code, Some(0), "{}{}", ran.stdout, ran.stderr);
+    let asked: Vec<Value> = requests.try_iter().collect();
+    for asked in &asked {
+        let tools = asked["tools"].as_array().unwrap();
+        let searches = tools.iter().find(|tool| tool["name"] == "web_search").unwrap();
+        assert_eq!(searches["allowed_domains"], json!(["oats.example"]));
+    }
+    let said = asked[1]["messages"][1]["content"].as_array().unwrap();
+    assert_eq!((&said[0], &said[1]), (&search, &found));
+    assert_eq!(said[2]["id"], "toolu_1");
+    // Nothing of it was started here, and nobody is told of a thought that was none.
+    assert!(ran.events().iter().all(|event| event["type"] != "startStreamingReasoning"), "{}", ran.stdout);
 }

@@ -46,8 +46,8 @@ impl FromStr for ProviderChoice {
         match text {
             "scripted" => Ok(Self::Scripted),
             name => name.parse().map(Self::Service).map_err(|_| {
-                "there are anthropic, openai, google, deepseek, azure-openai, ollama and scripted; amazon-bedrock and \
-                 google-vertex cannot be used yet"
+                "there are anthropic, openai, google, deepseek, azure-openai, amazon-bedrock, google-vertex, ollama and \
+                 scripted"
                     .to_owned()
             }),
         }

@@ -59,7 +59,7 @@ pub use provider::{
     AmazonBedrockSetting, AzureOpenAiSetting, GoogleVertexSetting, HttpSetting, OpenAiSetting, Provider, ProviderName,
     ReasoningBudget, RuntimeName,
 };
-pub use provider_tools::{BuiltinProviderSkill, ProviderSkill, ProviderTool, ProviderToolOptions};
+pub use provider_tools::{BuiltinProviderSkill, Hosted, ProviderSkill, ProviderTool, ProviderToolOptions};
 pub use skill::{
     BASE_SKILL, InteractiveSkill, InteractiveTool, McpSseSkill, McpStdioSkill, Skill, SkillKind, WasmSkill,
 };

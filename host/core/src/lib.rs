@@ -26,7 +26,7 @@ pub use id::{Id, InvalidId};
 pub use job::{Job, JobStatus, RunInput, RunSetting};
 pub use limits::{ByPolicy, Limits};
 pub use message::{Message, Part};
-pub use model::{Deltas, GeneratedPart, Generation, Model, ModelError, Prompt, StopReason};
+pub use model::{Deltas, GeneratedPart, Generation, Model, ModelError, NotOffered, Prompt, StopReason};
 pub use state::{
     OpenState, Scope, StateChange, StateChanges, StateEntries, StateError, StateKey, StateSource, StoredValue,
 };

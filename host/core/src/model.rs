@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::config::Hosted;
 use crate::{Message, ToolDefinition, Usage};
 
 /// What a model is asked for: one reply.
@@ -16,6 +17,8 @@ pub struct Prompt<'a> {
     pub messages: &'a [Message],
     /// The tools that the model may call; none for a final answer.
     pub tools: &'a [ToolDefinition],
+    /// What the provider runs itself meanwhile. It is what [`Model::offers`] has agreed to.
+    pub hosted: Hosted<'a>,
     /// JSON Schema that the reply's text must match.
     pub response_schema: Option<&'a Value>,
     /// Generations of this conversation before this one, failed ones too.
@@ -141,6 +144,16 @@ impl ModelError {
     }
 }
 
+/// Why the provider of a model does not run what an Expert has it run.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct NotOffered {
+    /// What is not offered.
+    pub message: String,
+    /// What to do about it.
+    pub hint: String,
+}
+
 /// Is told what a model says while it says it. Must not block.
 pub trait Deltas: Send + Sync {
     /// A piece of reasoning.
@@ -161,6 +174,20 @@ pub trait Model: Send + Sync {
     /// Whether it stands in for any provider, so that what is set for one makes no difference.
     fn stands_in(&self) -> bool {
         false
+    }
+
+    /// Whether the provider runs all of this. Asked before the first generation.
+    ///
+    /// # Errors
+    /// [`NotOffered`], which names what it does not run.
+    fn offers(&self, hosted: Hosted<'_>) -> Result<(), NotOffered> {
+        if hosted.is_empty() || self.stands_in() {
+            return Ok(());
+        }
+        Err(NotOffered {
+            message: format!("model `{}` has no tools of its own", self.name()),
+            hint: "remove `providerTools` and `providerSkills` from perstack.toml".to_owned(),
+        })
     }
 
     /// Generates one reply.

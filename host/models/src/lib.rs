@@ -3,7 +3,8 @@
 //!
 //! | provider | what it is |
 //! | --- | --- |
-//! | `anthropic`, `openai`, `google`, `deepseek`, `azure-openai`, `ollama` | models over the network: [`connect`] |
+//! | `anthropic`, `openai`, `google`, `google-vertex`, `deepseek`, `azure-openai`, `ollama` | models over the network: [`connect`] |
+//! | `amazon-bedrock` | the same, with the feature `bedrock`, which is there by default |
 //! | `scripted` | plays replies from a file, so that Experts can be tested: [`ScriptedModel`] |
 
 mod provider;

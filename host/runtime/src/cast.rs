@@ -99,11 +99,14 @@ impl Cast {
         if let Some(version) = expert.min_runtime_version.as_ref().filter(|version| is_newer(version)) {
             return Err(RunError::RuntimeTooOld { expert: expert.key.clone(), version: version.clone() });
         }
+        // Logic may ask the model too.
+        if let Some(Ok(model)) = &self.runtime.model {
+            model
+                .offers(expert.hosted())
+                .map_err(|error| RunError::NotOffered { expert: expert.key.clone(), error })?;
+        }
         let mind = match (&expert.logic, &self.runtime.model) {
             (Some(logic), _) => self.load_logic(expert, logic).await?,
-            (None, Some(Ok(model))) if uses_provider(expert) && !model.stands_in() => {
-                return Err(RunError::ProviderTools { expert: expert.key.clone() });
-            }
             (None, Some(Ok(model))) => Mind::Model(model.clone()),
             (None, Some(Err(error))) => {
                 return Err(RunError::NoModel { expert: expert.key.clone(), error: error.clone() });
@@ -263,11 +266,6 @@ impl Cast {
             },
         })
     }
-}
-
-/// Whether an Expert has tools or skills that the provider runs.
-fn uses_provider(expert: &Expert) -> bool {
-    !expert.provider_tools.is_empty() || !expert.provider_skills.is_empty()
 }
 
 /// Whether this is a newer version of Perstack's runtime than ours is like; or none that we know.

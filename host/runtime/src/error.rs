@@ -1,5 +1,6 @@
 //! Why an Expert could not be run.
 
+use perstack_core::NotOffered;
 use perstack_core::config::ConfigError;
 use perstack_models::ConnectError;
 use perstack_sandbox::LoadError;
@@ -49,8 +50,8 @@ pub enum RunError {
     OtherRuntime { name: String },
     #[error("Expert `{expert}` needs version {version} of the runtime, and this is like Perstack's {RUNTIME_VERSION}")]
     RuntimeTooOld { expert: String, version: String },
-    #[error("`providerTools` and `providerSkills` of Expert `{expert}` cannot be used yet")]
-    ProviderTools { expert: String },
+    #[error("Expert `{expert}`: {error}")]
+    NotOffered { expert: String, error: NotOffered },
     #[error("{0}")]
     Refused(Box<Refusal>),
     #[error("skill `{skill}` of Expert `{expert}`: {reason}")]
@@ -116,7 +117,7 @@ impl RunError {
             Self::NoModel { error, .. } => return error.hint(),
             Self::OtherRuntime { .. } => "remove `runtime` from perstack.toml".to_owned(),
             Self::RuntimeTooOld { .. } => "lower `minRuntimeVersion`, or take a newer perstack".to_owned(),
-            Self::ProviderTools { .. } => "remove them from perstack.toml".to_owned(),
+            Self::NotOffered { error, .. } => error.hint.clone(),
             Self::Refused(refusal) => refusal.hint(),
             Self::Unsupported { .. } => "remove the skill or the setting from perstack.toml".to_owned(),
             Self::Skill { error, .. } | Self::Logic { error, .. } | Self::Sandbox(error) => return error.hint(),

@@ -13,6 +13,9 @@ use crate::scene::{Progress, Scene};
 
 /// Bytes of a reply: far more than any model gives.
 const MAX_REPLY_BYTES: usize = 1 << 20;
+/// Bytes of a reply that its provider wants back unread: signatures, and pages that it has looked up. Every checkpoint from
+/// then on has them.
+const MAX_KEPT_BYTES: usize = 4 << 20;
 /// Calls of one reply; as many as a run has steps by default.
 const MAX_CALLS: usize = 100;
 
@@ -137,6 +140,7 @@ impl Scene {
             expert_key: &self.expert.config.key,
             messages: &question.messages,
             tools: &question.tools,
+            hosted: self.expert.config.hosted(),
             response_schema: question.response_schema.as_ref(),
             turn,
             timeout,
@@ -177,15 +181,20 @@ fn wait(error: &ModelError, retries: u64) -> Duration {
 /// Refuses a reply that is larger than any should be.
 fn bounded(generation: Generation) -> Result<Generation, ModelError> {
     let size = |part: &GeneratedPart| match part {
-        GeneratedPart::Reasoning { text, signature } => text.len() + signature.as_ref().map_or(0, String::len),
-        GeneratedPart::Text { text } => text.len(),
+        GeneratedPart::Reasoning { text, .. } | GeneratedPart::Text { text } => text.len(),
         GeneratedPart::ToolCall { id, name, arguments } => {
             id.len() + name.len() + arguments.as_ref().map_or_else(String::len, |json| json.to_string().len())
         }
     };
+    let kept = generation.parts.iter().map(|part| match part {
+        GeneratedPart::Reasoning { signature, .. } => signature.as_ref().map_or(0, String::len),
+        GeneratedPart::Text { .. } | GeneratedPart::ToolCall { .. } => 0,
+    });
     let calls = generation.parts.iter().filter(|part| matches!(part, GeneratedPart::ToolCall { .. })).count();
     let what = if generation.parts.iter().map(size).sum::<usize>() > MAX_REPLY_BYTES {
         format!("{MAX_REPLY_BYTES} bytes")
+    } else if kept.sum::<usize>() > MAX_KEPT_BYTES {
+        format!("{MAX_KEPT_BYTES} bytes of what its provider has looked up")
     } else if calls > MAX_CALLS {
         format!("{MAX_CALLS} tool calls")
     } else {
@@ -281,5 +290,22 @@ impl Streamer {
             .into_iter()
             .chain(text)
             .try_for_each(|event| self.recorder.step(&self.expert_key, self.step_number, event))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_provider_has_looked_up_may_be_larger_than_what_is_said() {
+        let thought =
+            |signature: usize| GeneratedPart::Reasoning { text: String::new(), signature: Some("x".repeat(signature)) };
+        let said = |bytes: usize| GeneratedPart::Text { text: "x".repeat(bytes) };
+        let reply = |part| bounded(Generation { parts: vec![part], ..Generation::default() });
+        assert!(reply(thought(MAX_KEPT_BYTES)).is_ok() && reply(said(MAX_REPLY_BYTES)).is_ok());
+        for part in [thought(MAX_KEPT_BYTES + 1), said(MAX_REPLY_BYTES + 1)] {
+            assert!(reply(part).is_err_and(|error| error.is_transient()));
+        }
     }
 }

@@ -7,7 +7,7 @@ use super::capabilities::{LOGIC_LIMITS, read_limits};
 use super::error::{ConfigError, Span, quote};
 use super::fields::{Field, Fields};
 use super::key::{ExpertKey, ExpertVersion, Tag};
-use super::provider_tools::{ProviderSkill, ProviderTool, ProviderToolOptions};
+use super::provider_tools::{Hosted, ProviderSkill, ProviderTool, ProviderToolOptions};
 use super::skill::{InteractiveTool, Skill, SkillKind};
 use super::values::ComponentPath;
 
@@ -80,6 +80,11 @@ impl Expert {
             };
             tools.iter().map(move |tool| (skill, tool))
         })
+    }
+
+    /// What the provider of its model runs for it.
+    pub fn hosted(&self) -> Hosted<'_> {
+        Hosted { tools: &self.provider_tools, options: &self.provider_tool_options, skills: &self.provider_skills }
     }
 
     pub(super) fn read(field: &Field<'_>) -> Result<Self, ConfigError> {

@@ -106,6 +106,37 @@ pub struct ProviderToolOptions {
     pub file_search_max_results: Option<u32>,
 }
 
+/// What an Expert has the provider of its model run: nothing of it runs here.
+#[derive(Clone, Copy, Debug)]
+pub struct Hosted<'a> {
+    /// The provider's tools.
+    pub tools: &'a [ProviderTool],
+    /// How they behave.
+    pub options: &'a ProviderToolOptions,
+    /// The provider's skills.
+    pub skills: &'a [ProviderSkill],
+}
+
+impl Hosted<'_> {
+    /// Nothing at all.
+    pub const NONE: Hosted<'static> = Hosted {
+        tools: &[],
+        options: &ProviderToolOptions {
+            web_search_max_uses: None,
+            web_search_allowed_domains: Vec::new(),
+            web_fetch_max_uses: None,
+            file_search_vector_store_ids: Vec::new(),
+            file_search_max_results: None,
+        },
+        skills: &[],
+    };
+
+    /// Whether the provider runs nothing.
+    pub fn is_empty(&self) -> bool {
+        self.tools.is_empty() && self.skills.is_empty()
+    }
+}
+
 impl ProviderToolOptions {
     pub(super) fn read(field: &Field<'_>) -> Result<Self, ConfigError> {
         const TOOLS: &[&str] = &["webSearch", "webFetch", "fileSearch"];

@@ -8,62 +8,26 @@ use perstack_core::config::{
     AzureOpenAiSetting, HttpSetting, HttpUrl, OpenAiSetting, Provider, ProviderName, ReasoningBudget,
 };
 use reqwest::header::HeaderValue;
+use rig_core::DynModel;
 use rig_core::http_client::DynHttpClient;
+use rig_core::operation::Completion;
 use rig_core::providers::anthropic::AnthropicConfig;
 use rig_core::providers::gemini::GeminiConfig;
 use rig_core::providers::ollama::OllamaConfig;
 use rig_core::providers::openai::OpenAIConfig;
 use rig_core::providers::openai::wire::{AZURE, DEEPSEEK};
 
+use super::credential::Credential;
+use super::error::ConnectError;
+use super::hosted::Offer;
 use super::transport::Transport;
-use super::{Credential, ProviderModel};
+use super::{ProviderModel, Spoken};
+
+/// Characters of a name in an address; an ARN of an inference profile has fewer.
+const MAX_PLACE: usize = 300;
 
 /// Variables, by their names: those of the process and of `.env` files.
 pub type Environment = BTreeMap<String, String>;
-
-/// Why there is no such model.
-#[derive(Clone, Debug, thiserror::Error)]
-#[expect(missing_docs, reason = "each variant's text says what it is")]
-pub enum ConnectError {
-    #[error("provider `{provider}` needs a key, and `{variable}` is not set")]
-    MissingKey { provider: ProviderName, variable: &'static str },
-    #[error("it is not said which Azure resource has the model")]
-    MissingResource,
-    #[error("`{name}` cannot be the name of an Azure resource")]
-    BadResource { name: String },
-    #[error("`useDeploymentBasedUrls = false` cannot be used yet")]
-    DeploymentsOnly,
-    #[error("provider `{provider}` cannot be used yet")]
-    Unsupported { provider: ProviderName },
-    #[error("`{variable}` is no key: it has characters that cannot be sent")]
-    BadKey { variable: &'static str },
-    #[error("`{variable}` is no URL: {reason}")]
-    BadUrl { variable: &'static str, reason: String },
-    #[error("provider `{provider}` cannot be set up: {reason}")]
-    Transport { provider: ProviderName, reason: String },
-}
-
-impl ConnectError {
-    /// What to do about it.
-    pub fn hint(&self) -> Option<String> {
-        match self {
-            Self::MissingKey { variable, .. } => Some(format!(
-                "export {variable}=…, write it into `.env`, or play a script with `--provider scripted --model FILE`"
-            )),
-            Self::MissingResource => Some("export AZURE_RESOURCE_NAME=…, or set `resourceName`".to_owned()),
-            Self::BadResource { .. } => Some("it is the first part of its address: NAME.openai.azure.com".to_owned()),
-            Self::DeploymentsOnly => Some("leave it out; `--model` names the deployment".to_owned()),
-            Self::Unsupported { .. } => Some(
-                "there are `anthropic`, `openai`, `google`, `deepseek`, `azure-openai` and `ollama`, and `scripted`"
-                    .to_owned(),
-            ),
-            Self::BadKey { variable } | Self::BadUrl { variable, .. } => {
-                Some(format!("correct `{variable}`, in the environment or in `.env`"))
-            }
-            Self::Transport { .. } => Some("check `[provider.setting]` in perstack.toml".to_owned()),
-        }
-    }
-}
 
 /// A model of a provider. Nothing is sent yet.
 ///
@@ -83,34 +47,54 @@ pub fn connect(
         Provider::DeepSeek(setting) => service.deepseek(setting)?,
         Provider::Ollama(setting) => service.ollama(setting)?,
         Provider::AzureOpenAi(setting) => service.azure(setting)?,
-        Provider::AmazonBedrock(_) | Provider::GoogleVertex(_) => {
-            return Err(ConnectError::Unsupported { provider: service.name });
+        Provider::GoogleVertex(setting) => service.vertex(setting)?,
+        #[cfg(feature = "bedrock")]
+        Provider::AmazonBedrock(setting) => return service.bedrock(setting),
+        #[cfg(not(feature = "bedrock"))]
+        Provider::AmazonBedrock(_) => {
+            return Err(ConnectError::LeftOut { provider: service.name, feature: "bedrock" });
         }
     }))
 }
 
-struct Service<'a> {
-    name: ProviderName,
-    model: &'a str,
-    reasoning: ReasoningBudget,
-    environment: &'a Environment,
+/// What is to be connected to.
+pub(crate) struct Service<'a> {
+    pub(crate) name: ProviderName,
+    pub(crate) model: &'a str,
+    pub(crate) reasoning: ReasoningBudget,
+    pub(crate) environment: &'a Environment,
 }
 
 impl Service<'_> {
-    fn variable(&self, name: &str) -> Option<String> {
+    pub(crate) fn variable(&self, name: &str) -> Option<String> {
         self.environment.get(name).filter(|value| !value.is_empty()).cloned()
     }
 
-    fn key(&self, variable: &'static str) -> Result<Credential, ConnectError> {
+    /// A key that a provider asks for.
+    pub(crate) fn key(&self, variable: &'static str) -> Result<String, ConnectError> {
         let key = self.variable(variable).ok_or(ConnectError::MissingKey { provider: self.name, variable })?;
         match HeaderValue::from_str(&key) {
-            Ok(_) => Ok(Credential { key: Some(key), variable }),
+            Ok(_) => Ok(key),
             Err(_) => Err(ConnectError::BadKey { variable }),
         }
     }
 
+    /// What the model is named by in an address, of which it must not become another part.
+    pub(crate) fn place(&self, what: &'static str, name: &str) -> Result<(), ConnectError> {
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:@".contains(&byte);
+        if !name.is_empty() && name.len() <= MAX_PLACE && name != "." && name != ".." && name.bytes().all(is_plain) {
+            return Ok(());
+        }
+        let name = name.chars().take(MAX_PLACE).collect();
+        Err(ConnectError::BadPlace { provider: self.name, what, name })
+    }
+
     /// Without a slash at its end.
-    fn base_url(&self, setting: &HttpSetting, variable: &'static str) -> Result<Option<String>, ConnectError> {
+    pub(crate) fn base_url(
+        &self,
+        setting: &HttpSetting,
+        variable: &'static str,
+    ) -> Result<Option<String>, ConnectError> {
         let url = match (&setting.base_url, self.variable(variable)) {
             (Some(url), _) => url.to_string(),
             (None, Some(text)) => {
@@ -122,27 +106,33 @@ impl Service<'_> {
         Ok(Some(url.trim_end_matches('/').to_owned()))
     }
 
+    pub(crate) fn own_transport(&self, headers: &[(String, String)]) -> Result<Transport, ConnectError> {
+        Transport::new(headers).map_err(|reason| ConnectError::Transport { provider: self.name, reason })
+    }
+
     fn transport(&self, headers: &[(String, String)]) -> Result<DynHttpClient, ConnectError> {
-        let failed = |reason| ConnectError::Transport { provider: self.name, reason };
-        Transport::new(headers).map(DynHttpClient::new).map_err(failed)
+        self.own_transport(headers).map(DynHttpClient::new)
     }
 
     fn anthropic(&self, setting: &HttpSetting) -> Result<ProviderModel, ConnectError> {
-        let credential = self.key("ANTHROPIC_API_KEY")?;
-        let mut config = AnthropicConfig::new(credential.key.clone().unwrap_or_default());
+        let key = self.key("ANTHROPIC_API_KEY")?;
+        let mut config = AnthropicConfig::new(key.clone());
         if let Some(url) = self.base_url(setting, "ANTHROPIC_BASE_URL")? {
             config = config.with_base_url(url);
         }
         let mut model = config.connect(self.transport(&setting.headers)?).completion(self.model);
         // The instruction, the tools and the conversation up to its end are kept for the next step.
         model.wire = model.wire.with_prompt_caching();
-        Ok(self.model(model.erase(), "anthropic.messages", credential))
+        let credential = Credential::key(Some(key), &["ANTHROPIC_API_KEY"]);
+        Ok(self
+            .described(Spoken::Messages(Box::new(model)), "anthropic.messages", credential)
+            .offering(Offer::Anthropic))
     }
 
     /// The Responses API; Chat Completions for another service, which has a name of its own.
     fn openai(&self, setting: &OpenAiSetting) -> Result<ProviderModel, ConnectError> {
-        let credential = self.key("OPENAI_API_KEY")?;
-        let mut config = OpenAIConfig::new(credential.key.clone().unwrap_or_default());
+        let key = self.key("OPENAI_API_KEY")?;
+        let mut config = OpenAIConfig::new(key.clone());
         if let Some(url) = self.base_url(&setting.http, "OPENAI_BASE_URL")? {
             config = config.with_base_url(url);
         }
@@ -152,32 +142,36 @@ impl Service<'_> {
         headers.extend(organization.map(|value| ("OpenAI-Organization".to_owned(), value)));
         headers.extend(project.map(|value| ("OpenAI-Project".to_owned(), value)));
         let client = config.connect(self.transport(&headers)?);
-        let (model, protocol) = match setting.name.as_deref() {
-            None | Some("openai") => (client.responses(self.model).erase(), "openai.responses"),
-            Some(_) => (client.chat(self.model).erase(), "openai.chat"),
-        };
-        Ok(self.model(model, protocol, credential))
+        let credential = Credential::key(Some(key), &["OPENAI_API_KEY"]);
+        Ok(match setting.name.as_deref() {
+            None | Some("openai") => {
+                let model = client.responses(self.model).erase();
+                self.model(model, "openai.responses", credential).offering(Offer::OpenAi)
+            }
+            Some(_) => self.model(client.chat(self.model).erase(), "openai.chat", credential),
+        })
     }
 
     fn google(&self, setting: &HttpSetting) -> Result<ProviderModel, ConnectError> {
-        let credential = self.key("GOOGLE_GENERATIVE_AI_API_KEY")?;
-        let mut config = GeminiConfig::new(credential.key.clone().unwrap_or_default());
+        let key = self.key("GOOGLE_GENERATIVE_AI_API_KEY")?;
+        let mut config = GeminiConfig::new(key.clone());
         if let Some(url) = self.base_url(setting, "GOOGLE_GENERATIVE_AI_BASE_URL")? {
             // Perstack's URL ends with the version, which rig adds.
             config = config.with_base_url(url.trim_end_matches("/v1beta"));
         }
         let model = config.connect(self.transport(&setting.headers)?).completion(self.model).erase();
-        Ok(self.model(model, "gemini.generate_content", credential))
+        let credential = Credential::key(Some(key), &["GOOGLE_GENERATIVE_AI_API_KEY"]);
+        Ok(self.model(model, "gemini.generate_content", credential).offering(Offer::Google))
     }
 
     fn deepseek(&self, setting: &HttpSetting) -> Result<ProviderModel, ConnectError> {
-        let credential = self.key("DEEPSEEK_API_KEY")?;
-        let mut config = OpenAIConfig::with_key(&DEEPSEEK, credential.key.clone().unwrap_or_default());
+        let key = self.key("DEEPSEEK_API_KEY")?;
+        let mut config = OpenAIConfig::with_key(&DEEPSEEK, key.clone());
         if let Some(url) = self.base_url(setting, "DEEPSEEK_BASE_URL")? {
             config = config.with_base_url(url);
         }
         let model = config.connect(self.transport(&setting.headers)?).chat(self.model).erase();
-        Ok(self.model(model, "openai.chat", credential))
+        Ok(self.model(model, "openai.chat", Credential::key(Some(key), &["DEEPSEEK_API_KEY"])))
     }
 
     /// Chat Completions; the model is the name of a deployment.
@@ -185,7 +179,7 @@ impl Service<'_> {
         if setting.use_deployment_based_urls == Some(false) {
             return Err(ConnectError::DeploymentsOnly);
         }
-        let credential = self.key("AZURE_API_KEY")?;
+        let key = self.key("AZURE_API_KEY")?;
         let url = match self.base_url(&setting.http, "AZURE_BASE_URL")? {
             // Perstack's URL ends with `/openai`, which rig adds.
             Some(url) => url.trim_end_matches("/openai").to_owned(),
@@ -199,12 +193,12 @@ impl Service<'_> {
             }
         };
         let version = setting.api_version.clone().or_else(|| self.variable("AZURE_API_VERSION"));
-        let mut config = OpenAIConfig::with_key(&AZURE, credential.key.clone().unwrap_or_default()).with_base_url(url);
+        let mut config = OpenAIConfig::with_key(&AZURE, key.clone()).with_base_url(url);
         if let Some(version) = version {
             config = config.with_api_version(version);
         }
         let model = config.connect(self.transport(&setting.http.headers)?).chat(self.model).erase();
-        Ok(self.model(model, "openai.chat", credential))
+        Ok(self.model(model, "openai.chat", Credential::key(Some(key), &["AZURE_API_KEY"])))
     }
 
     fn ollama(&self, setting: &HttpSetting) -> Result<ProviderModel, ConnectError> {
@@ -214,15 +208,15 @@ impl Service<'_> {
             config = config.with_base_url(url.trim_end_matches("/api"));
         }
         let model = config.connect(self.transport(&setting.headers)?).native_completion(self.model).erase();
-        Ok(self.model(model, "ollama.chat", Credential { key: None, variable: "OLLAMA_BASE_URL" }))
+        Ok(self.model(model, "ollama.chat", Credential::key(None, &["OLLAMA_BASE_URL"])))
     }
 
-    fn model(
-        &self,
-        model: rig_core::DynModel<rig_core::operation::Completion>,
-        protocol: &'static str,
-        credential: Credential,
-    ) -> ProviderModel {
-        ProviderModel::new(self.model, model, protocol, self.reasoning, credential)
+    fn model(&self, model: DynModel<Completion>, protocol: &'static str, credential: Credential) -> ProviderModel {
+        self.described(Spoken::Any(model), protocol, credential)
+    }
+
+    /// `protocol`: what rig calls the wire.
+    fn described(&self, model: Spoken, protocol: &'static str, credential: Credential) -> ProviderModel {
+        ProviderModel::new(self.name, self.model, self.model, model, protocol, self.reasoning, credential)
     }
 }

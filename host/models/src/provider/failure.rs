@@ -7,7 +7,7 @@ use perstack_core::ModelError;
 use rig_core::{ProviderError, http_client};
 use serde_json::Value;
 
-use super::Credential;
+use super::credential::Credential;
 
 /// Characters of a provider's message that are told.
 const MAX_MESSAGE: usize = 500;
@@ -20,6 +20,7 @@ const TOO_LONG: &[&str] = &[
     "maximum context length",
     "exceeds the maximum number of tokens",
     "input token count",
+    "input is too long",
 ];
 
 /// Words in the codes of failures that pass.
@@ -34,22 +35,30 @@ pub(crate) fn failure(error: &ProviderError, credential: &Credential) -> ModelEr
         Some(status) => format!("the provider answered {status}: {said}"),
         None => format!("the provider failed: {said}"),
     };
-    if TOO_LONG.iter().any(|words| said.to_lowercase().contains(words)) {
+    if is_too_long(&said) {
         return ModelError::ContextExceeded { message: said };
     }
     // Anthropic tells an overload within the stream, where there is no status any more.
     let code = response.machine_code().unwrap_or_default().to_lowercase();
     let passes = PASSING.iter().any(|word| code.contains(word));
-    let refused = format!("{message}; check `{}`", credential.variable);
+    let refused = format!("{message}; check {}", credential.named());
+    let unknown = |message| ModelError::Fatal { message: format!("{message}; check the name given with `--model`") };
     match status {
         // Google says it with a 400.
         Some(400) if said.contains("API key") => ModelError::Fatal { message: refused },
         Some(401 | 403) => ModelError::Fatal { message: refused },
-        Some(408 | 409 | 425 | 429 | 500..) => transient(message, retry_after(error)),
-        Some(404) => ModelError::Fatal { message: format!("{message}; check the name given with `--model`") },
+        // So says Bedrock.
+        Some(400) if said.contains("model identifier") => unknown(message),
+        Some(408 | 409 | 424 | 425 | 429 | 500..) => transient(message, retry_after(error)),
+        Some(404) => unknown(message),
         None if passes || response.is_retryable() => transient(message, None),
         _ => ModelError::Fatal { message },
     }
+}
+
+/// Whether it is said that a conversation is too long.
+pub(crate) fn is_too_long(said: &str) -> bool {
+    TOO_LONG.iter().any(|words| said.to_lowercase().contains(words))
 }
 
 /// There was no answer that says what went wrong.
@@ -72,7 +81,7 @@ fn unanswered(error: &ProviderError, credential: &Credential) -> ModelError {
     }
 }
 
-fn transient(message: String, retry_after: Option<u64>) -> ModelError {
+pub(crate) fn transient(message: String, retry_after: Option<u64>) -> ModelError {
     ModelError::Transient { message, retry_after }
 }
 
@@ -97,7 +106,7 @@ fn whole(milliseconds: f64) -> u64 {
 }
 
 /// What a body says: its `message`, wherever that is; without the key, should it be repeated there.
-fn said(body: &str, credential: &Credential) -> String {
+pub(crate) fn said(body: &str, credential: &Credential) -> String {
     let body = &credential.hidden_in(body);
     let json: Value = serde_json::from_str(body).unwrap_or_default();
     let json = json.as_array().and_then(|items| items.first()).unwrap_or(&json);
@@ -109,6 +118,6 @@ fn said(body: &str, credential: &Credential) -> String {
     }
 }
 
-fn one_line(text: &str) -> String {
+pub(crate) fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(MAX_MESSAGE).collect()
 }

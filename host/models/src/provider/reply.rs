@@ -3,19 +3,19 @@
 use futures::StreamExt;
 use perstack_core::{Deltas, GeneratedPart, Generation, ModelError, StopReason, Usage};
 use rig_core::completion::{CompletionResponse, FinishReason};
-use rig_core::message::{AssistantContent, Reasoning};
+use rig_core::message::AssistantContent;
 use rig_core::streaming::{CompletionStream, Item, StreamEvent};
 use serde_json::Value;
 
-use super::Credential;
+use super::credential::Credential;
 use super::failure::failure;
-use super::items::Items;
+use super::items::{Head, Items};
 
 pub(crate) async fn read(
     mut stream: CompletionStream,
     deltas: &dyn Deltas,
     credential: &Credential,
-) -> Result<Generation, ModelError> {
+) -> Result<CompletionResponse, ModelError> {
     while let Some(item) = stream.next().await {
         match item.map_err(|error| failure(&error, credential))? {
             Item::Event(StreamEvent::Reasoning { text, .. }) => deltas.reasoning(&text),
@@ -23,14 +23,20 @@ pub(crate) async fn read(
             Item::Event(_) | Item::Unknown(_) => {}
         }
     }
-    let response = stream.finish().await.map_err(|error| failure(&error, credential))?;
-    generation(&response, credential)
+    stream.finish().await.map_err(|error| failure(&error, credential))
 }
 
-fn generation(response: &CompletionResponse, credential: &Credential) -> Result<Generation, ModelError> {
-    let blocks = response.choice.iter().enumerate();
-    let parts: Vec<GeneratedPart> =
-        blocks.filter_map(|(place, block)| part(block, &response.choice[place + 1..])).collect();
+/// Whether the provider has paused in the middle of what it runs itself: given back as it is, the reply goes on.
+pub(crate) fn is_paused(response: &CompletionResponse) -> bool {
+    response.raw.get("stop_reason").and_then(Value::as_str) == Some("pause_turn")
+}
+
+pub(crate) fn generation(
+    response: &CompletionResponse,
+    protocol: &str,
+    credential: &Credential,
+) -> Result<Generation, ModelError> {
+    let parts = parts(&response.choice, protocol);
     let finish = response.finish_reason();
     let answers = response.choice.iter().any(AssistantContent::is_answer);
     if !answers && let Some(reason) = response.error.as_ref() {
@@ -51,41 +57,68 @@ fn generation(response: &CompletionResponse, credential: &Credential) -> Result<
     Ok(Generation { parts, stop_reason, usage: usage(&response.usage) })
 }
 
-fn part(block: &AssistantContent, after: &[AssistantContent]) -> Option<GeneratedPart> {
+/// What was said, in its order.
+fn parts(blocks: &[AssistantContent], protocol: &str) -> Vec<GeneratedPart> {
+    let mut parts = Vec::with_capacity(blocks.len());
+    let following = |after: &[AssistantContent]| -> Vec<Option<Value>> {
+        let until_next = after.iter().take_while(|block| !is_head(block));
+        until_next.filter(|block| is_said(block)).map(|block| block.native_item().cloned()).collect()
+    };
+    let kept = |head: Head, following| Items { protocol: protocol.to_owned(), head, following }.to_signature();
+    // Gemini signs texts and calls too, and without its signatures it takes no call back.
+    let first = following(blocks);
+    if first.iter().flatten().any(|item| item.get("thoughtSignature").is_some()) {
+        parts.push(GeneratedPart::Reasoning { text: String::new(), signature: Some(kept(Head::Nothing, first)) });
+    }
+    for (place, block) in blocks.iter().enumerate() {
+        let after = &blocks[place + 1..];
+        parts.push(match block {
+            AssistantContent::Text(text) => GeneratedPart::Text { text: text.text.clone() },
+            AssistantContent::Reasoning(reasoning) => {
+                let signature = block.native_item().map(|item| match plain_signature(item) {
+                    // As Perstack keeps it.
+                    Some(signature) if !reasoning.redacted => signature.to_owned(),
+                    _ if reasoning.redacted => kept(Head::Redacted(item.clone()), following(after)),
+                    _ => kept(Head::Thought(item.clone()), following(after)),
+                });
+                GeneratedPart::Reasoning { text: reasoning.text.clone(), signature }
+            }
+            AssistantContent::Opaque(opaque) if opaque.replay => GeneratedPart::Reasoning {
+                text: String::new(),
+                signature: Some(kept(Head::Hosted(opaque.item.clone()), following(after))),
+            },
+            AssistantContent::ToolCall(call) => {
+                let function = &call.function;
+                let arguments = match &function.invalid_arguments {
+                    Some(text) => Err(text.clone()),
+                    None => Ok(Value::Object(function.arguments.clone())),
+                };
+                let name = function.name.as_str().to_owned();
+                GeneratedPart::ToolCall { id: call.id.wire().into_owned(), name, arguments }
+            }
+            _ => continue,
+        });
+    }
+    parts
+}
+
+/// Whether items begin with it: the provider takes it back only with what followed it.
+fn is_head(block: &AssistantContent) -> bool {
     match block {
-        AssistantContent::Text(text) => Some(GeneratedPart::Text { text: text.text.clone() }),
-        AssistantContent::Reasoning(reasoning) => Some(GeneratedPart::Reasoning {
-            text: reasoning.text.clone(),
-            signature: block.native_item().map(|item| signature(reasoning, item, after)),
-        }),
-        AssistantContent::ToolCall(call) => {
-            let function = &call.function;
-            let arguments = match &function.invalid_arguments {
-                Some(text) => Err(text.clone()),
-                None => Ok(Value::Object(function.arguments.clone())),
-            };
-            Some(GeneratedPart::ToolCall {
-                id: call.id.wire().into_owned(),
-                name: function.name.as_str().to_owned(),
-                arguments,
-            })
-        }
-        _ => None,
+        AssistantContent::Reasoning(_) => true,
+        AssistantContent::Opaque(opaque) => opaque.replay,
+        _ => false,
     }
 }
 
-/// By which the provider knows its reasoning again: the signature of an ordinary thought of Anthropic's, as Perstack keeps
-/// it; for others its own items, since they take back a thought only with what followed it.
-fn signature(reasoning: &Reasoning, item: &Value, after: &[AssistantContent]) -> String {
-    match (item.get("type").and_then(Value::as_str), item.get("signature").and_then(Value::as_str)) {
-        (Some("thinking"), Some(signature)) if !reasoning.redacted => signature.to_owned(),
-        _ => {
-            let following = after.iter().take_while(|block| !matches!(block, AssistantContent::Reasoning(_)));
-            let following = following.filter(|block| part(block, &[]).is_some());
-            let following = following.map(|block| block.native_item().cloned()).collect();
-            Items { reasoning: item.clone(), redacted: reasoning.redacted, following }.to_signature()
-        }
-    }
+fn is_said(block: &AssistantContent) -> bool {
+    matches!(block, AssistantContent::Text(_) | AssistantContent::ToolCall(_))
+}
+
+/// That of an ordinary thought of Anthropic's, which is all that it wants back.
+fn plain_signature(item: &Value) -> Option<&str> {
+    let is_thought = item.get("type").and_then(Value::as_str) == Some("thinking");
+    item.get("signature").filter(|_| is_thought).and_then(Value::as_str)
 }
 
 /// Tokens as Perstack counts them: what was read from the cache beside the rest of the input.

@@ -6,29 +6,32 @@ use rig_core::catalog::ModelSpec;
 use rig_core::completion::{CompletionRequest, Effort, OnUnsupported, Reasoning as Thinking, ToolDefinition};
 use rig_core::message::{
     AssistantContent, AssistantMessage, CallId, DocumentMediaType, DocumentSourceKind, Image, ImageMediaType, MimeType,
-    Origin, Reasoning, StopReason, ToolName, ToolResult, ToolResultContent, UserContent,
+    Opaque, Origin, Reasoning, StopReason, ToolName, ToolResult, ToolResultContent, UserContent,
 };
 use rig_core::providers::{anthropic, gemini};
 use serde_json::{Value, json};
 
-use super::items::Items;
+use super::hosted::Offer;
+use super::items::{Head, Signature};
 
 /// Tokens that Perstack's words for a reasoning budget stand for.
-const MINIMAL_TOKENS: u32 = 1024;
-const LOW_TOKENS: u32 = 2048;
-const MEDIUM_TOKENS: u32 = 5000;
-const HIGH_TOKENS: u32 = 10_000;
+pub(crate) const MINIMAL_TOKENS: u32 = 1024;
+pub(crate) const LOW_TOKENS: u32 = 2048;
+pub(crate) const MEDIUM_TOKENS: u32 = 5000;
+pub(crate) const HIGH_TOKENS: u32 = 10_000;
 
 pub(crate) fn request(
     prompt: &Prompt<'_>,
     origin: &Origin,
     spec: Option<&ModelSpec>,
     budget: ReasoningBudget,
+    offer: Offer,
 ) -> Result<CompletionRequest, ModelError> {
     let mut messages = Vec::with_capacity(prompt.messages.len());
     for message in prompt.messages {
         messages.push(converted(message, origin)?);
     }
+    let mut parameters = offer.parameters(prompt.hosted, !prompt.tools.is_empty(), container(&messages));
     let Some(last) = messages.pop() else { return Err(fatal("an empty conversation")) };
     // What `new` is given comes after the messages that are added.
     let mut request = CompletionRequest::new(last).messages(messages);
@@ -41,15 +44,32 @@ pub(crate) fn request(
         request = request.reasoning(reasoning);
         if origin.provider == gemini::PROVIDER_NAME && reasoning != Thinking::Off {
             // Otherwise nobody sees what it thinks.
-            let shown = json!({ "generationConfig": { "thinkingConfig": { "includeThoughts": true } } });
-            request = request.additional_params(shown);
+            let shown = json!({ "thinkingConfig": { "includeThoughts": true } });
+            parameters.insert("generationConfig".to_owned(), shown);
         }
+    }
+    if !parameters.is_empty() {
+        request = request.additional_params(Value::Object(parameters));
     }
     if let Some(schema) = prompt.response_schema {
         let schema = schema.clone().try_into().map_err(|error| fatal(format!("the response schema: {error}")))?;
         request = request.output_schema(Some(schema));
     }
     Ok(request)
+}
+
+/// The container that Anthropic has kept of this conversation.
+fn container(messages: &[rig_core::message::Message]) -> Option<Value> {
+    let contents = messages.iter().rev().filter_map(|message| match message {
+        rig_core::message::Message::Assistant(message) => Some(message.content.iter().rev()),
+        _ => None,
+    });
+    contents.flatten().find_map(|block| match block {
+        AssistantContent::Opaque(opaque) if opaque.kind() == Some("container") => {
+            opaque.item.pointer("/container/id").cloned()
+        }
+        _ => None,
+    })
 }
 
 fn fatal(message: impl Into<String>) -> ModelError {
@@ -61,7 +81,7 @@ fn tool_name(name: &str) -> Result<ToolName, ModelError> {
 }
 
 /// How much the model is asked to think: in the form that it takes.
-fn reasoning(budget: ReasoningBudget, spec: Option<&ModelSpec>) -> Option<Thinking> {
+pub(crate) fn reasoning(budget: ReasoningBudget, spec: Option<&ModelSpec>) -> Option<Thinking> {
     let support = spec.map(|spec| &spec.reasoning);
     if support.is_some_and(|support| !support.supported) {
         return None;
@@ -159,17 +179,28 @@ fn expert_content(parts: &[Part], origin: &Origin) -> Result<Vec<AssistantConten
             }
             Part::ThinkingPart { thinking, signature, .. } => {
                 let mut reasoning = Reasoning::new(thinking.clone());
-                let items = signature.as_deref().and_then(Items::from_signature);
-                let item = match (items, signature) {
-                    (Some(items), _) => {
-                        reasoning.redacted = items.redacted;
+                let signature = signature.as_deref().map(|signature| Signature::read(signature, origin.api.as_str()));
+                let item = match signature {
+                    Some(Signature::Items(items)) => {
                         following = items.following.into_iter();
-                        Some(items.reasoning)
+                        match items.head {
+                            Head::Thought(item) => Some(item),
+                            Head::Redacted(item) => {
+                                reasoning.redacted = true;
+                                Some(item)
+                            }
+                            Head::Hosted(item) => {
+                                content.push(AssistantContent::Opaque(Opaque { item, replay: true }));
+                                continue;
+                            }
+                            Head::Nothing => continue,
+                        }
                     }
-                    (None, Some(signature)) if origin.provider == anthropic::PROVIDER_NAME => {
+                    Some(Signature::Foreign(Head::Redacted(_) | Head::Hosted(_) | Head::Nothing)) => continue,
+                    Some(Signature::Plain(signature)) if origin.provider == anthropic::PROVIDER_NAME => {
                         Some(json!({ "type": "thinking", "thinking": thinking, "signature": signature }))
                     }
-                    (None, _) => None,
+                    Some(Signature::Foreign(Head::Thought(_)) | Signature::Plain(_)) | None => None,
                 };
                 with_item(AssistantContent::Reasoning(reasoning), Some(item))
             }

@@ -13,7 +13,7 @@ use rig_core::http_client::{
 
 /// Bytes of a reply, as it is sent: each piece of text costs a few hundred.
 const MAX_REPLY_BYTES: usize = 64 << 20;
-/// Bytes of a body that says what went wrong.
+/// Bytes of a body that says what went wrong, or that has a token.
 const MAX_ERROR_BYTES: usize = 64 << 10;
 /// How long connecting may take. The reply as a whole has the run's `timeout`.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -55,6 +55,11 @@ impl Transport {
         // A redirect would take the key along.
         let client = builder.redirect(reqwest::redirect::Policy::none()).build().map_err(|error| error.to_string())?;
         Ok(Self { client, headers: map })
+    }
+
+    /// A whole reply, where it is small.
+    pub(crate) async fn exchange(&self, request: Request<Bytes>) -> Result<Vec<u8>> {
+        bounded(self.response(request).await?, MAX_ERROR_BYTES).await
     }
 
     async fn response<T: Into<Bytes>>(&self, request: Request<T>) -> Result<reqwest::Response> {

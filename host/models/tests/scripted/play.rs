@@ -3,6 +3,7 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
+use perstack_core::config::Hosted;
 use perstack_core::{Deltas, GeneratedPart, Generation, Message, Model, ModelError, Part, Prompt, StopReason, Usage};
 use perstack_models::ScriptedModel;
 use serde_json::json;
@@ -58,7 +59,15 @@ fn conversation(queries: &[&str]) -> Vec<Message> {
 }
 
 fn prompt<'a>(expert_key: &'a str, messages: &'a [Message], turn: u64) -> Prompt<'a> {
-    Prompt { expert_key, messages, tools: &[], response_schema: None, turn, timeout: Duration::from_secs(300) }
+    Prompt {
+        expert_key,
+        messages,
+        tools: &[],
+        hosted: Hosted::NONE,
+        response_schema: None,
+        turn,
+        timeout: Duration::from_secs(300),
+    }
 }
 
 async fn ask(model: &ScriptedModel, expert: &str, queries: &[&str], turn: u64) -> Result<Generation, ModelError> {

@@ -18,7 +18,7 @@ fn started() -> (&'static str, Value) {
     ("message_start", json!({ "type": "message_start", "message": message }))
 }
 
-fn block(index: u64, block: Value, deltas: Vec<Value>) -> Vec<(&'static str, Value)> {
+pub(crate) fn block(index: u64, block: Value, deltas: Vec<Value>) -> Vec<(&'static str, Value)> {
     let mut events =
         vec![("content_block_start", json!({ "type": "content_block_start", "index": index, "content_block": block }))];
     for delta in deltas {
@@ -28,7 +28,7 @@ fn block(index: u64, block: Value, deltas: Vec<Value>) -> Vec<(&'static str, Val
     events
 }
 
-fn says(index: u64, pieces: &[&str]) -> Vec<(&'static str, Value)> {
+pub(crate) fn says(index: u64, pieces: &[&str]) -> Vec<(&'static str, Value)> {
     let deltas = pieces.iter().map(|piece| json!({ "type": "text_delta", "text": piece })).collect();
     block(index, json!({ "type": "text", "text": "" }), deltas)
 }
@@ -40,7 +40,7 @@ fn thinks(index: u64, pieces: &[&str], signature: &str) -> Vec<(&'static str, Va
     block(index, json!({ "type": "thinking", "thinking": "", "signature": "" }), deltas)
 }
 
-fn calls(index: u64, id: &str, name: &str, pieces: &[&str]) -> Vec<(&'static str, Value)> {
+pub(crate) fn calls(index: u64, id: &str, name: &str, pieces: &[&str]) -> Vec<(&'static str, Value)> {
     let deltas = pieces.iter().map(|piece| json!({ "type": "input_json_delta", "partial_json": piece })).collect();
     block(index, json!({ "type": "tool_use", "id": id, "name": name, "input": {} }), deltas)
 }
@@ -53,7 +53,7 @@ fn stopped(reason: &str) -> Vec<(&'static str, Value)> {
     ]
 }
 
-fn message(blocks: Vec<Vec<(&'static str, Value)>>, reason: &str) -> Reply {
+pub(crate) fn message(blocks: Vec<Vec<(&'static str, Value)>>, reason: &str) -> Reply {
     let blocks = blocks.into_iter().flatten();
     let events: Vec<_> = [started()].into_iter().chain(blocks).chain(stopped(reason)).collect();
     Reply::events(&events)

@@ -4,15 +4,19 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod anthropic;
+#[cfg(feature = "bedrock")]
+mod bedrock;
 mod google;
+mod hosted;
 mod ollama;
 mod openai;
 mod server;
+mod vertex;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use perstack_core::config::{HttpSetting, Provider, ReasoningBudget};
+use perstack_core::config::{Hosted, HttpSetting, Provider, ReasoningBudget};
 use perstack_core::{Deltas, Generation, Hints, Id, Message, Model, ModelError, Part, Prompt, ToolDefinition};
 use perstack_models::{ConnectError, Environment, connect};
 use serde_json::{Value, json};
@@ -99,6 +103,7 @@ struct Fixture {
     server: Server,
     model: Arc<dyn Model>,
     heard: Heard,
+    hosted: Hosted<'static>,
 }
 
 impl Fixture {
@@ -112,22 +117,40 @@ impl Fixture {
         reasoning: ReasoningBudget,
         replies: Vec<Reply>,
     ) -> Self {
-        let server = Server::start(replies).await;
         let setting = HttpSetting { base_url: None, headers: vec![("x-billed-to".to_owned(), "us".to_owned())] };
-        let mut environment = Environment::new();
-        for (key, url, path) in [
+        let known = [
             ("ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL", "/v1"),
             ("OPENAI_API_KEY", "OPENAI_BASE_URL", "/v1"),
             ("GOOGLE_GENERATIVE_AI_API_KEY", "GOOGLE_GENERATIVE_AI_BASE_URL", "/v1beta"),
             ("DEEPSEEK_API_KEY", "DEEPSEEK_BASE_URL", ""),
             ("AZURE_API_KEY", "AZURE_BASE_URL", "/openai"),
             ("", "OLLAMA_BASE_URL", "/api"),
-        ] {
-            environment.insert(key.to_owned(), KEY.to_owned());
-            environment.insert(url.to_owned(), format!("{}{path}", server.url()));
-        }
-        let model = connect(&kind(setting), model, reasoning, &environment).unwrap();
-        Self { server, model, heard: Heard::default() }
+        ];
+        let environment = |server: &str| {
+            let entries = known.into_iter().flat_map(|(key, url, path)| {
+                [(key.to_owned(), KEY.to_owned()), (url.to_owned(), format!("{server}{path}"))]
+            });
+            entries.collect()
+        };
+        Self::within(&kind(setting), model, reasoning, replies, environment).await
+    }
+
+    /// `environment`: given where the server is.
+    async fn within(
+        provider: &Provider,
+        model: &str,
+        reasoning: ReasoningBudget,
+        replies: Vec<Reply>,
+        environment: impl FnOnce(&str) -> Environment,
+    ) -> Self {
+        let server = Server::start(replies).await;
+        let model = connect(provider, model, reasoning, &environment(&server.url())).unwrap();
+        Self { server, model, heard: Heard::default(), hosted: Hosted::NONE }
+    }
+
+    fn hosting(mut self, hosted: Hosted<'static>) -> Self {
+        self.hosted = hosted;
+        self
     }
 
     async fn ask(&self, messages: &[Message], tools: &[ToolDefinition]) -> Result<Generation, ModelError> {
@@ -135,6 +158,7 @@ impl Fixture {
             expert_key: "writer",
             messages,
             tools,
+            hosted: self.hosted,
             response_schema: None,
             turn: 0,
             timeout: Duration::from_secs(600),
@@ -145,10 +169,16 @@ impl Fixture {
         assert!(!told.contains(KEY), "{told}");
         for request in self.server.requests() {
             assert!(!request.target.contains(KEY), "{}", request.target);
-            assert!(!request.body.to_string().contains(KEY));
-            assert_eq!(request.header("x-billed-to"), Some("us"));
+            assert!(!request.text.contains(KEY));
+            // What is set for the provider is nobody else's.
+            let is_billed = self.model_is_asked(&request.target);
+            assert_eq!(request.header("x-billed-to"), is_billed.then_some("us"), "{}", request.target);
         }
         reply
+    }
+
+    fn model_is_asked(&self, target: &str) -> bool {
+        target != vertex::TOKEN_PATH && !target.ends_with("/converse-stream")
     }
 
     fn heard(&self) -> Vec<String> {
@@ -183,6 +213,13 @@ fn a_missing_key_is_named() {
         let error = connect(&provider, "m", ReasoningBudget::Low, &environment).err().unwrap();
         assert!(error.to_string().starts_with(&format!("`{variable}` is no ")), "{error}");
     }
-    let bedrock = connect(&Provider::AmazonBedrock(Default::default()), "m", ReasoningBudget::Low, &none);
-    assert_eq!(bedrock.err().unwrap().to_string(), "provider `amazon-bedrock` cannot be used yet");
+}
+
+#[cfg(not(feature = "bedrock"))]
+#[test]
+fn what_was_left_out_is_named() {
+    let provider = Provider::AmazonBedrock(Default::default());
+    let error = connect(&provider, "m", ReasoningBudget::Low, &Environment::new()).err().unwrap();
+    assert_eq!(error.to_string(), "this program was built without provider `amazon-bedrock`");
+    assert_eq!(error.hint().unwrap(), "build it with the feature `bedrock` of perstack-models");
 }

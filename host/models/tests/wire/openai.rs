@@ -20,7 +20,7 @@ fn event(kind: &'static str, mut data: Value) -> (&'static str, Value) {
     (kind, data)
 }
 
-fn response(status: &str, output: &Value) -> Value {
+pub(crate) fn response(status: &str, output: &Value) -> Value {
     json!({
         "id": "resp_1", "object": "response", "created_at": 1_795_427_194, "status": status, "model": MODEL,
         "output": output, "error": null, "incomplete_details": null, "instructions": null, "metadata": {},

@@ -12,7 +12,9 @@ pub(crate) struct Request {
     /// Path and query.
     pub(crate) target: String,
     headers: Vec<(String, String)>,
+    /// Null where it is no JSON.
     pub(crate) body: Value,
+    pub(crate) text: String,
 }
 
 impl Request {
@@ -26,15 +28,18 @@ impl Request {
 pub(crate) struct Reply {
     status: u16,
     headers: String,
-    pieces: Vec<String>,
+    pieces: Vec<Vec<u8>>,
 }
 
 impl Reply {
     /// Server-sent events, a piece each.
     pub(crate) fn events(events: &[(&str, Value)]) -> Self {
-        let line = |(name, data): &(&str, Value)| match *name {
-            "" => format!("data: {data}\n\n"),
-            name => format!("event: {name}\ndata: {data}\n\n"),
+        let line = |(name, data): &(&str, Value)| {
+            let text = match *name {
+                "" => format!("data: {data}\n\n"),
+                name => format!("event: {name}\ndata: {data}\n\n"),
+            };
+            text.into_bytes()
         };
         Self {
             status: 200,
@@ -45,18 +50,35 @@ impl Reply {
 
     /// JSON values, a line each.
     pub(crate) fn lines(lines: &[Value]) -> Self {
-        let pieces = lines.iter().map(|line| format!("{line}\n")).collect();
+        let pieces = lines.iter().map(|line| format!("{line}\n").into_bytes()).collect();
         Self { status: 200, headers: "content-type: application/x-ndjson\r\n".into(), pieces }
     }
 
     pub(crate) fn failure(status: u16, headers: &str, body: &Value) -> Self {
         let headers = format!("content-type: application/json\r\n{headers}");
-        Self { status, headers, pieces: vec![body.to_string()] }
+        Self { status, headers, pieces: vec![body.to_string().into_bytes()] }
+    }
+
+    /// A whole JSON value.
+    pub(crate) fn json(body: &Value) -> Self {
+        Self::failure(200, "", body)
+    }
+
+    /// Bytes, a piece each.
+    pub(crate) fn bytes(media_type: &str, pieces: Vec<Vec<u8>>) -> Self {
+        Self { status: 200, headers: format!("content-type: {media_type}\r\n"), pieces }
+    }
+
+    /// The same with some words in place of others.
+    pub(crate) fn instead(mut self, these: &str, those: &str) -> Self {
+        let swap = |piece: &Vec<u8>| String::from_utf8_lossy(piece).replace(these, those).into_bytes();
+        self.pieces = self.pieces.iter().map(swap).collect();
+        self
     }
 
     /// The same with more at its end.
     pub(crate) fn and(mut self, piece: &str) -> Self {
-        self.pieces.push(piece.to_owned());
+        self.pieces.push(piece.as_bytes().to_vec());
         self
     }
 }
@@ -119,9 +141,10 @@ async fn serve(stream: TcpStream, reply: Reply) -> Request {
     stream.write_all(head.as_bytes()).await.unwrap();
     for piece in &reply.pieces {
         // Who has read enough goes away.
-        if stream.write_all(piece.as_bytes()).await.and(stream.flush().await).is_err() {
+        if stream.write_all(piece).await.and(stream.flush().await).is_err() {
             break;
         }
     }
-    Request { target, headers, body: serde_json::from_slice(&body).unwrap_or_default() }
+    let text = String::from_utf8_lossy(&body).into_owned();
+    Request { target, headers, body: serde_json::from_slice(&body).unwrap_or_default(), text }
 }
