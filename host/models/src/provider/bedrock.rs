@@ -1,8 +1,8 @@
 //! Amazon Bedrock, by its Converse API, which speaks to models of every maker in one way.
 //!
-//! The wire is our own. Rig's crate for Bedrock stands on AWS's SDK: some eighty crates more, with another HTTP client,
-//! another TLS library and retries of its own, and with a search for credentials that reads files, asks the machine's
-//! surroundings and starts programs. What Bedrock needs beyond JSON over HTTP is a signature and a framing, and both are in
+//! The wire is our own. Rig's crate for Bedrock stands on AWS's SDK: forty crates more, where this needs less than half of
+//! them, among them another HTTP client with retries of its own and a second TLS library, built from C; and with a search
+//! for credentials that reads files, asks the machine's surroundings and starts programs. What Bedrock needs beyond JSON over HTTP is a signature and a framing, and both are in
 //! small crates of AWS's own (`aws-sigv4`, `aws-smithy-eventstream`). Requests go where all others go, with the same bounds,
 //! and credentials come from the environment that the user has given, from nowhere else.
 

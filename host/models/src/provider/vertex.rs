@@ -7,7 +7,7 @@ mod transport;
 
 use perstack_core::config::GoogleVertexSetting;
 use rig_core::http_client::DynHttpClient;
-use rig_core::providers::anthropic::AnthropicConfig;
+use rig_core::providers::anthropic::{AnthropicConfig, ToolInputStreaming};
 use rig_core::providers::gemini::GeminiConfig;
 
 use super::connect::Service;
@@ -49,7 +49,8 @@ impl Service<'_> {
                 // What Google separates with `@`, Anthropic separates with `-`.
                 let known_as = self.model.replace('@', "-");
                 let mut model = AnthropicConfig::new(NO_KEY).connect(transport).completion(&known_as);
-                model.wire = model.wire.with_prompt_caching();
+                // Nobody looks at calls before they are whole, and not every location knows the field that asks for pieces.
+                model.wire = model.wire.with_prompt_caching().with_tool_input_streaming(ToolInputStreaming::Off);
                 let model = Spoken::Messages(Box::new(model));
                 self.named(&known_as, model, "anthropic.messages", credential).offering(Offer::VertexClaude)
             }

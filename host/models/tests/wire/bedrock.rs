@@ -169,6 +169,7 @@ async fn thoughts_texts_and_parallel_calls_come_and_go_back() {
     // What another provider signed means nothing here.
     let foreign = expert(vec![
         super::thought("Hm.", r#"{"protocol":"openai.responses","head":{"thought":{"id":"rs_1"}}}"#),
+        super::thought("", r#"{"protocol":"anthropic.messages","head":{"redacted":"c2VjcmV0"}}"#),
         text("Hello."),
     ]);
     fixture.ask(&[user("Hi"), foreign, user("Well?")], &[]).await.unwrap();

@@ -255,6 +255,18 @@ async fn google_searches_and_takes_back_what_it_signed() {
     assert_eq!(back[0], called, "{back}");
 }
 
+#[tokio::test]
+async fn what_another_provider_ran_is_left_to_it() {
+    let done = message(vec![says(0, &["Done."])], "end_turn");
+    let fixture = Fixture::new(Provider::Anthropic, "claude-sonnet-4-5", vec![done]).await;
+    let items =
+        json!({ "protocol": "openai.responses", "head": { "hosted": { "type": "web_search_call", "id": "ws_1" } } });
+    let said = expert(vec![thought("", &items.to_string()), text("Good.")]);
+    fixture.ask(&[user("Hi"), said, user("More")], &[]).await.unwrap();
+    let body = fixture.server.request().body;
+    assert_eq!(body["messages"][1]["content"], json!([{ "type": "text", "text": "Good." }]));
+}
+
 #[test]
 fn what_is_not_offered_is_refused_by_name() {
     let environment = Environment::from(

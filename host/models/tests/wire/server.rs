@@ -65,6 +65,7 @@ impl Reply {
     }
 
     /// Bytes, a piece each.
+    #[cfg(feature = "bedrock")]
     pub(crate) fn bytes(media_type: &str, pieces: Vec<Vec<u8>>) -> Self {
         Self { status: 200, headers: format!("content-type: {media_type}\r\n"), pieces }
     }

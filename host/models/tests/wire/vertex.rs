@@ -162,6 +162,7 @@ async fn claude_is_asked_with_a_token_of_a_person() {
     assert!(asked.body.get("model").is_none());
     assert_eq!(asked.body["thinking"], json!({ "type": "enabled", "budget_tokens": 2048 }));
     assert_eq!(asked.body["stream"], true);
+    assert_eq!(asked.body["tools"][0].get("eager_input_streaming"), None);
     assert_eq!(asked.body["system"][0]["cache_control"]["type"], "ephemeral");
     let given_back = &requests[2].body["messages"][1]["content"][0];
     assert_eq!(given_back["signature"], "c2ln", "{given_back}");
