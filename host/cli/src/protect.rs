@@ -36,6 +36,8 @@ const NETWORK: &[&str] = &[
 ];
 /// Certificates of one's own, for OpenSSL and those who do as it does.
 const CERTIFICATE_VARIABLES: [&str; 2] = ["SSL_CERT_FILE", "SSL_CERT_DIR"];
+/// A file with the credentials of a model's service, for Vertex AI. One that `.env` names is not known yet.
+const CREDENTIALS_VARIABLE: &str = "GOOGLE_APPLICATION_CREDENTIALS";
 /// How many processors may be used, how memory is given back, and which pages were touched, so that a call clears no
 /// others.
 const MACHINE: &[&str] = &[
@@ -131,6 +133,7 @@ fn places(command: Option<&Command>, global: &GlobalArgs) -> Result<Vec<Place>, 
 fn add_run(args: &SharedArgs, config: &Config, add: &mut impl FnMut(Reach, Vec<PathBuf>)) {
     add(Reach::Write, vec![args.workspace.clone().unwrap_or_else(|| ".".into())]);
     add(Reach::Read, environment_files(&args.env_path, config));
+    add(Reach::Read, env::var_os(CREDENTIALS_VARIABLE).into_iter().map(PathBuf::from).collect());
     add(Reach::Write, caches());
     if args.provider == Some(ProviderChoice::Scripted) {
         add(Reach::Read, args.model.iter().map(PathBuf::from).collect());
