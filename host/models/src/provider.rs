@@ -119,7 +119,11 @@ impl ProviderModel {
         deltas: &dyn Deltas,
     ) -> Result<rig_core::completion::CompletionResponse, ModelError> {
         let stream = model.stream(request).map_err(|error| failure::failure(&error, &self.credential))?;
-        reply::read(stream, deltas, &self.credential).await
+        let response = reply::read(stream, deltas, &self.credential).await;
+        if matches!(response, Err(ModelError::Fatal { .. })) {
+            self.credential.token.doubt();
+        }
+        response
     }
 }
 

@@ -48,12 +48,12 @@ impl Service<'_> {
             || ConnectError::MissingPlace { provider: self.name, what: "region", setting: "region", variable: REGION };
         // An ARN has slashes; all the rest could become another part of the address.
         self.place("model", &self.model.replace('/', ":"))?;
+        let (proof, credential) = self.bedrock_proof()?;
         let region = setting.region.clone().or_else(|| self.variable(REGION)).ok_or_else(missing)?;
         let is_region = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
         if !region.bytes().all(is_region) {
             return Err(bad("region", &region));
         }
-        let (proof, credential) = self.bedrock_proof()?;
         let base = self.base_url(&HttpSetting::default(), ENDPOINT)?.unwrap_or_else(|| {
             let end = if region.starts_with("cn-") { ".cn" } else { "" };
             format!("https://bedrock-runtime.{region}.amazonaws.com{end}")

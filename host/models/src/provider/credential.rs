@@ -50,6 +50,13 @@ impl TokenSlot {
     pub(crate) fn put(&self, token: Token) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(token);
     }
+
+    /// It may have been taken back: who asks next gets another.
+    pub(crate) fn doubt(&self) {
+        if let Some(token) = self.0.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
+            token.until = Instant::now();
+        }
+    }
 }
 
 impl fmt::Debug for TokenSlot {

@@ -279,6 +279,7 @@ fn what_is_missing_or_wrong_is_named() {
     let nowhere = Provider::AmazonBedrock(AmazonBedrockSetting::default());
     for (told, provider, model, names) in [
         ("export AWS_ACCESS_KEY_ID=…", bedrock(), "m", &[][..]),
+        ("export AWS_ACCESS_KEY_ID=…", nowhere.clone(), "m", &[][..]),
         ("export AWS_SECRET_ACCESS_KEY=…", bedrock(), "m", &[id][..]),
         ("export AWS_REGION=…, or set `region`", nowhere, "m", &keys[..]),
         (

@@ -186,7 +186,10 @@ async fn failures_name_what_to_set() {
             Reply::json(&json!({ "access_token": "a\nb" })),
             token(3600),
             Reply::failure(403, "", &denied),
+            // The token may have been taken back.
+            token(3600),
             Reply::failure(404, "", &missing),
+            token(3600),
             Reply::failure(429, "", &busy),
         ],
     )
@@ -205,6 +208,7 @@ async fn failures_name_what_to_set() {
     assert_eq!(told, "the provider answered 403: Permission denied for [key]; check `GOOGLE_APPLICATION_CREDENTIALS`");
     assert!(fatal(fixture.ask(&hi, &[]).await).ends_with("check the name given with `--model`"));
     transient(fixture.ask(&hi, &[]).await);
+    assert!(fixture.server.requests()[6..].iter().step_by(2).take(2).all(|request| request.target == TOKEN_PATH));
 }
 
 #[tokio::test]
