@@ -42,6 +42,8 @@ mod conversation;
 mod delegation;
 mod error;
 mod exec;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod generate;
 mod grant;
 mod host;

@@ -19,6 +19,8 @@ mod component;
 mod convert;
 mod engine;
 mod error;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod inspect;
 mod limits;
 mod logic;

@@ -13,6 +13,8 @@ mod shape;
 mod to_json;
 mod wit;
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod properties;
 #[cfg(test)]
 mod tests;
 

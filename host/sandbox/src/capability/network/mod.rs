@@ -30,6 +30,8 @@ use crate::error::LoadError;
 pub(crate) use self::egress::Egress;
 pub use self::egress::{EgressConfig, EgressError};
 pub(crate) use self::gate::Gate;
+#[cfg(fuzzing)]
+pub(crate) use self::scrub::properties::Prepared as PreparedSecrets;
 pub(crate) use self::secrets::{Placeholders, Secrets};
 
 /// What a skill may do on the network.
