@@ -14,6 +14,7 @@ mod to_json;
 mod wit;
 
 #[cfg(any(test, fuzzing))]
+#[expect(clippy::unwrap_used, reason = "a panic is what is looked for")]
 pub(crate) mod properties;
 #[cfg(test)]
 mod tests;

@@ -229,6 +229,7 @@ fn ascii_json(value: &str) -> String {
 
 /// What must hold for any text, with numbers of a test's choice or of a fuzzer's.
 #[cfg(any(test, fuzzing))]
+#[expect(clippy::unwrap_used, reason = "a panic is what is looked for")]
 pub(crate) mod properties {
     use http_body_util::StreamBody;
 
