@@ -68,6 +68,19 @@ fn a_denial_names_the_lines_to_add_and_is_found_in_the_log() {
 }
 
 #[test]
+fn a_denial_that_no_line_can_change_names_the_policy() {
+    let workspace = workspace();
+    workspace.write("policy.toml", "[ceilings]\nnetwork = ['https://api.example.com']\n");
+    let arguments =
+        r#"{"method":"GET","url":"https://other.example.com/","headers":[],"body":"","times":1,"together":false}"#;
+    let query = format!("call-json sandbox_fetch {arguments}");
+    let mut command = workspace.command(&["start", "follow", &query, "--policy", "policy.toml"]);
+    let ran: Ran = command.env("KEY", "the-very-secret-value").output().unwrap().into();
+    let hint = "hint: the host policy does not allow it: only an operator of this machine can change `ceilings.network` in policy.toml:2\n";
+    assert!(ran.stdout.contains(hint) && !ran.stdout.contains("add to"), "{ran:?}");
+}
+
+#[test]
 fn a_denial_is_an_event_and_nobody_sees_the_secret() {
     let workspace = workspace();
     let ran = fetch(&workspace, "run", "http://api.example.com/");

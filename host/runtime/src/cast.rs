@@ -49,7 +49,7 @@ impl LoadedExpert {
 /// What decides what an Expert does.
 pub(crate) enum Mind {
     /// Its own logic, with its SHA-256 in hexadecimal.
-    Logic { logic: Logic, digest: String },
+    Logic { logic: Box<Logic>, digest: String },
     /// A model.
     Model(Arc<dyn Model>),
 }
@@ -67,6 +67,14 @@ impl Cast {
     /// The model that Experts are driven by, and that their own logic may ask.
     pub(crate) fn model(&self) -> Option<&Arc<dyn Model>> {
         self.runtime.model()
+    }
+
+    pub(crate) fn runtime(&self) -> &Runtime {
+        &self.runtime
+    }
+
+    pub(crate) fn project(&self) -> &Project {
+        &self.project
     }
 
     pub(crate) fn workspace(&self) -> &Workspace {
@@ -160,7 +168,7 @@ impl Cast {
         let logic =
             Logic::load(&self.runtime.sandbox, &component, self.runtime.capped(config.limits)).await.map_err(failed)?;
         let digest = component.digest().iter().map(|byte| format!("{byte:02x}")).collect();
-        Ok(Mind::Logic { logic, digest })
+        Ok(Mind::Logic { logic: Box::new(logic), digest })
     }
 
     async fn load_skill(&self, expert: &Expert, skill: &SkillConfig) -> Result<Option<Arc<Skill>>, RunError> {

@@ -67,6 +67,7 @@ mod state;
 mod toolbox;
 
 pub use error::{ProjectError, RunError};
+pub use grant::Advice;
 pub use inspect::{Inspected, Use};
 pub use perstack_models::{ConnectError, Environment, ScriptError, ScriptedModel, connect};
 pub use perstack_sandbox::{

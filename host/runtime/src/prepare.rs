@@ -1,5 +1,6 @@
 //! Getting an Expert ready, and those that it may delegate to.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use perstack_core::config::{
@@ -14,6 +15,7 @@ use perstack_store::Workspace;
 use crate::admission::Admission;
 use crate::cast::{Cast, LoadedExpert, Mind};
 use crate::error::RunError;
+use crate::grant::Advice;
 use crate::policy::HostPolicy;
 use crate::project::Project;
 use crate::recorder::Listener;
@@ -54,6 +56,11 @@ impl Runtime {
     /// The model, if there is one.
     pub(crate) fn model(&self) -> Option<&Arc<dyn Model>> {
         self.model.as_ref().and_then(|model| model.as_ref().ok())
+    }
+
+    /// What a project with this workspace is held against, where there is a policy.
+    pub(crate) fn admission<'a>(&'a self, workspace: &'a Path) -> Option<Admission<'a>> {
+        self.policy.as_ref().map(|host| Admission::new(host, workspace, self.base.is_some()))
     }
 }
 
@@ -115,8 +122,7 @@ impl Runtime {
         workspace: &Workspace,
         expert_key: &str,
     ) -> Result<PreparedExpert, RunError> {
-        if let Some(host) = &self.policy {
-            let admission = Admission::new(host, workspace.root(), self.base.is_some());
+        if let Some(admission) = self.admission(workspace.root()) {
             admission.check(project.config()).map_err(|refusal| RunError::Refused(Box::new(refusal)))?;
         }
         if let Some(runtime) = project.config().runtime {
@@ -173,6 +179,11 @@ pub struct PreparedExpert {
 }
 
 impl PreparedExpert {
+    /// What to do about what its skills are denied.
+    pub fn advice(&self) -> Advice {
+        Advice::new(self.cast.clone())
+    }
+
     /// What is about to run.
     pub fn summary(&self) -> Prepared {
         let configured = &self.expert.config.skills;
