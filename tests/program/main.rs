@@ -16,6 +16,7 @@ mod dependencies;
 mod disk;
 mod docs;
 mod doctor;
+mod doors;
 mod events;
 mod exec;
 mod game;
