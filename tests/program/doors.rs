@@ -58,10 +58,9 @@ fn no_door_leads_to_a_native_program() {
         fs::write(workspace.path().join("perstack.toml"), project.replace("PROGRAM", &native)).unwrap();
         let ran = run("native = 'deny'\nstrict = true\n", "a");
         assert_eq!(ran.code, Some(2), "{project}: {ran:?}");
-        let said =
-            format!("{}, and the host policy does not allow it (policy.toml:1)", said.replace("PROGRAM", &native));
-        assert!(ran.stderr.contains(said.split(", and").next().unwrap()), "{said}: {}", ran.stderr);
-        assert!(ran.stderr.contains("the host policy does not allow it (policy.toml:1)"), "{}", ran.stderr);
+        for said in [said.replace("PROGRAM", &native).as_str(), "the host policy does not allow it (policy.toml:1)"] {
+            assert!(ran.stderr.contains(said), "{said}: {}", ran.stderr);
+        }
         assert!(!workspace.path().join("started").exists(), "{project}");
         assert!(!workspace.path().join("perstack").exists(), "nothing had begun: {:?}", files(workspace.path()));
     }
