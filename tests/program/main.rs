@@ -26,6 +26,7 @@ mod interrupt;
 mod kill;
 mod log;
 mod logic;
+mod mcp;
 mod models;
 mod network;
 mod policy;

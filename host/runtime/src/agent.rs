@@ -79,9 +79,10 @@ impl Agent<'_> {
 
     /// One reply of the model, with its calls.
     async fn turn(&self) -> Result<Option<Stop>, Halted> {
+        self.scene.refresh_tools().await;
         let question = Question {
             messages: self.scene.progress().conversation.checkpoint.messages.clone(),
-            tools: self.scene.expert.toolbox.definitions(self.scene.rank.is_coordinator()),
+            tools: self.scene.toolbox().definitions(self.scene.rank.is_coordinator()),
             response_schema: None,
             digest: None,
             is_result: false,
