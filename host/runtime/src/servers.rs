@@ -105,6 +105,7 @@ impl ServerPlan {
 #[derive(Default)]
 pub(crate) struct Servers {
     all: Vec<RunServer>,
+    log: Arc<Mutex<Log>>,
     /// What their versions add up to in the toolbox of the run.
     taken: AtomicU64,
     starting: Vec<AbortHandle>,
@@ -119,13 +120,14 @@ struct RunServer {
 impl Servers {
     /// Begins to start all of them.
     pub(crate) fn start(expert: &LoadedExpert, workspace: &Workspace) -> Arc<Self> {
-        let all: Vec<RunServer> = expert.servers.iter().map(|plan| RunServer::new(plan, workspace)).collect();
+        let log = Arc::<Mutex<Log>>::default();
+        let all: Vec<RunServer> = expert.servers.iter().map(|plan| RunServer::new(plan, workspace, &log)).collect();
         let start = |one: &RunServer| {
             let server = one.server.clone();
             tokio::spawn(async move { server.ready().await }).abort_handle()
         };
         let starting = all.iter().map(start).collect();
-        Arc::new(Self { all, taken: AtomicU64::new(0), starting })
+        Arc::new(Self { all, log, taken: AtomicU64::new(0), starting })
     }
 
     /// Waits until those that are not lazy can be used, or cannot.
@@ -161,12 +163,12 @@ impl Servers {
 
     /// From now on what happens is recorded there; what has happened before is told first.
     pub(crate) fn attach(&self, recorder: &Arc<Recorder>) {
-        self.all.iter().for_each(|one| one.feed.attach(recorder));
+        lock(&self.log).attach(recorder);
     }
 
     /// The run's events are over, or stop for a while.
     pub(crate) fn detach(&self) {
-        self.all.iter().for_each(|one| one.feed.detach());
+        lock(&self.log).detach();
     }
 
     /// Ends all of them.
@@ -182,12 +184,12 @@ impl Drop for Servers {
 }
 
 impl RunServer {
-    fn new(plan: &ServerPlan, workspace: &Workspace) -> Self {
+    fn new(plan: &ServerPlan, workspace: &Workspace, log: &Arc<Mutex<Log>>) -> Self {
         let feed = Arc::new(Feed {
             skill: plan.skill.clone(),
             command: plan.command.clone(),
             arguments: plan.program.arguments.clone(),
-            told: Mutex::default(),
+            log: log.clone(),
         });
         let server = Server::new(ServerConfig {
             name: plan.skill.clone(),
@@ -201,50 +203,59 @@ impl RunServer {
     }
 }
 
-/// What happens to a server, as events of the run.
+/// What happens to the servers of a run, in its order.
+#[derive(Default)]
+struct Log {
+    recorder: Option<Arc<Recorder>>,
+    /// What has happened while nobody recorded it. A server is allowed so many lines, and no more.
+    waiting: Vec<RuntimeEvent>,
+    /// The latest connections, which are told again where the run's events begin again.
+    connected: BTreeMap<String, RuntimeEvent>,
+}
+
+impl Log {
+    fn tell(&mut self, event: RuntimeEvent) {
+        if let RuntimeEvent::SkillConnected { skill_name, .. } = &event {
+            self.connected.insert(skill_name.clone(), event.clone());
+        }
+        match &self.recorder {
+            // What a server says is worth no run: what cannot be kept of it is lost.
+            Some(recorder) => drop(recorder.runtime(event)),
+            None => self.waiting.push(event),
+        }
+    }
+
+    fn attach(&mut self, recorder: &Arc<Recorder>) {
+        let waiting = std::mem::take(&mut self.waiting);
+        let is_new = |event: &&RuntimeEvent| !waiting.contains(event);
+        let again: Vec<RuntimeEvent> = self.connected.values().filter(is_new).cloned().collect();
+        self.recorder = Some(recorder.clone());
+        again.into_iter().chain(waiting).for_each(|event| self.tell(event));
+    }
+
+    fn detach(&mut self) {
+        let gone = self.connected.keys().cloned();
+        let gone: Vec<_> = gone.map(|skill_name| RuntimeEvent::SkillDisconnected { skill_name }).collect();
+        gone.into_iter().for_each(|event| self.tell(event));
+        self.recorder = None;
+    }
+}
+
+/// Tells what happens to one of them.
 struct Feed {
     skill: String,
     command: String,
     arguments: Vec<String>,
-    told: Mutex<Told>,
+    log: Arc<Mutex<Log>>,
 }
 
-#[derive(Default)]
-struct Told {
-    recorder: Option<Arc<Recorder>>,
-    /// What has happened while nobody recorded it. A server is allowed so many lines, and no more.
-    waiting: Vec<RuntimeEvent>,
-    /// Its latest connection, which is told again where the run's events begin again.
-    connected: Option<RuntimeEvent>,
-}
-
-impl Feed {
-    fn lock(&self) -> MutexGuard<'_, Told> {
-        self.told.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn attach(&self, recorder: &Arc<Recorder>) {
-        let mut told = self.lock();
-        let waiting = std::mem::take(&mut told.waiting);
-        let is_new = |event: &RuntimeEvent| matches!(event, RuntimeEvent::SkillConnected { .. });
-        let again = told.connected.clone().filter(|_| !waiting.iter().any(is_new));
-        // What a server says is worth no run: what cannot be kept of it is lost.
-        again.into_iter().chain(waiting).for_each(|event| drop(recorder.runtime(event)));
-        told.recorder = Some(recorder.clone());
-    }
-
-    fn detach(&self) {
-        let mut told = self.lock();
-        if let (Some(recorder), Some(_)) = (told.recorder.take(), &told.connected) {
-            drop(recorder.runtime(RuntimeEvent::SkillDisconnected { skill_name: self.skill.clone() }));
-        }
-    }
+fn lock(log: &Mutex<Log>) -> MutexGuard<'_, Log> {
+    log.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Listener for Feed {
     fn hear(&self, event: ServerEvent) {
         let skill_name = self.skill.clone();
-        let mut told = self.lock();
         let event = match event {
             ServerEvent::Starting => {
                 RuntimeEvent::SkillStarting { skill_name, command: self.command.clone(), args: self.arguments.clone() }
@@ -255,7 +266,7 @@ impl Listener for Feed {
             }
             ServerEvent::Connected { info, times } => {
                 let connect = times.spawn + times.handshake;
-                let event = RuntimeEvent::SkillConnected {
+                RuntimeEvent::SkillConnected {
                     skill_name,
                     server_info: info,
                     spawn_duration_ms: milliseconds(times.spawn),
@@ -263,15 +274,10 @@ impl Listener for Feed {
                     tool_discovery_duration_ms: milliseconds(times.discovery),
                     connect_duration_ms: milliseconds(connect),
                     total_duration_ms: milliseconds(connect + times.discovery),
-                };
-                told.connected = Some(event.clone());
-                event
+                }
             }
         };
-        match &told.recorder {
-            Some(recorder) => drop(recorder.runtime(event)),
-            None => told.waiting.push(event),
-        }
+        lock(&self.log).tell(event);
     }
 }
 
