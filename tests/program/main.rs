@@ -27,6 +27,7 @@ mod kill;
 mod log;
 mod logic;
 mod mcp;
+mod mcp_remote;
 mod mcp_servers;
 mod models;
 mod network;

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex as Lock, PoisonError};
 use std::time::{Duration, Instant};
 
+use perstack_core::config::HttpUrl;
 use perstack_core::{CallContext, ServerInfo, ToolError, ToolOutput};
 use rmcp::model::{
     CallToolRequest, CallToolRequestParams, CancelledNotificationParam, ClientRequest, JsonObject,
@@ -18,12 +19,13 @@ use tokio::time::timeout;
 use crate::calls::{Call, Calls, Client};
 use crate::guard::{Budget, Guarded};
 use crate::harmless::{in_one_line, shortened};
+use crate::http::{Legacy, Web, streamable};
 use crate::limits::{
     CALL_TIMEOUT, CLOSE_TIMEOUT, INITIALIZE_TIMEOUT, LIST_TIMEOUT, LONG_CALL_TIMEOUT, MAX_PAGES, MAX_REASON,
     MAX_SERVER_NAME, MAX_TOOLS, PING_TIMEOUT, REASON_TIMEOUT,
 };
 use crate::lines::Lines;
-use crate::link::{Launch, Life, Listener};
+use crate::link::{Dial, Launch, Life, Listener};
 use crate::results;
 use crate::stderr::{Allowance, tell};
 
@@ -63,6 +65,28 @@ impl Connection {
         let budget = Arc::new(Budget::default());
         let lines = Lines::new(launched.output, launched.input, budget.clone());
         Self::over(lines, budget, root, Some(launched.life), spawn).await
+    }
+
+    /// Connects to a server elsewhere: over streamable HTTP, or in the older way, where it refuses that.
+    ///
+    /// # Errors
+    /// Why there is no connection, in a sentence about the server.
+    pub(crate) async fn remote(endpoint: &HttpUrl, dial: &Arc<dyn Dial>) -> Result<Self, String> {
+        let budget = Arc::new(Budget::default());
+        let (web, path) = Web::new(endpoint, dial.clone(), budget.clone())?;
+        let refused = match Self::over(streamable(&web, &path), budget, None, None, Duration::ZERO).await {
+            Err(_) if web.wants_authorization() => {
+                return Err("it asks for authorization, and there is none to give it".to_owned());
+            }
+            Err(reason) if web.may_be_older() => reason,
+            done => return done,
+        };
+        let budget = Arc::new(Budget::default());
+        let (web, path) = Web::new(endpoint, dial.clone(), budget.clone())?;
+        match Legacy::open(&web, &path).await {
+            Ok(legacy) => Self::over(legacy, budget, None, None, Duration::ZERO).await,
+            Err(reason) => Err(format!("{refused}; and in the older way: {reason}")),
+        }
     }
 
     /// Has a server introduce itself.

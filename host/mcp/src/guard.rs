@@ -8,6 +8,7 @@ use rmcp::RoleClient;
 use rmcp::model::{ClientNotification, JsonRpcMessage, RequestId};
 use rmcp::service::{RxJsonRpcMessage, TxJsonRpcMessage};
 use rmcp::transport::Transport;
+use tokio::sync::Notify;
 
 use crate::limits::{MAX_BYTES_BETWEEN, MAX_UNASKED_MESSAGES};
 
@@ -17,6 +18,7 @@ pub(crate) struct Budget {
     messages: AtomicU64,
     bytes: AtomicU64,
     ended: OnceLock<String>,
+    end: Notify,
 }
 
 impl Budget {
@@ -41,7 +43,17 @@ impl Budget {
     /// Keeps why the connection is ended. Always false.
     pub(crate) fn end(&self, reason: String) -> bool {
         drop(self.ended.set(reason));
+        self.end.notify_waiters();
         false
+    }
+
+    /// Waits until the connection is ended, if we do.
+    async fn over(&self) {
+        let mut ended = std::pin::pin!(self.end.notified());
+        ended.as_mut().enable();
+        if self.ended.get().is_none() {
+            ended.await;
+        }
     }
 
     /// Why the connection was ended, if we did.
@@ -98,7 +110,10 @@ impl<T: Transport<RoleClient>> Transport<RoleClient> for Guarded<T> {
 
     async fn receive(&mut self) -> Option<RxJsonRpcMessage<RoleClient>> {
         loop {
-            let message = self.inner.receive().await?;
+            let message = tokio::select! {
+                message = self.inner.receive() => message?,
+                () = self.budget.over() => return None,
+            };
             let answers = match &message {
                 JsonRpcMessage::Response(response) => Some(self.is_expected(&response.id)),
                 JsonRpcMessage::Error(error) => match &error.id {

@@ -1,6 +1,6 @@
 //! Speaks the Model Context Protocol: skills from servers, native ones and those elsewhere. The only crate that knows rmcp.
 //!
-//! It starts no process and opens no connection: who uses it hands over what does, see [`Launch`].
+//! It starts no process and opens no connection: who uses it hands over what does, see [`Launch`] and [`Dial`].
 //!
 //! - [`Server`] is one server during one run: connected when it is needed, again if it ended, and closed at last.
 //! - [`ServerTools`] are the tools that it had at one time, as a tool set.
@@ -13,6 +13,7 @@ mod connection;
 mod definitions;
 mod guard;
 mod harmless;
+mod http;
 mod limits;
 mod lines;
 mod link;
@@ -21,5 +22,5 @@ mod server;
 mod stderr;
 
 pub use harmless::harmless;
-pub use link::{Launch, Launched, Life, Link, Listener, ServerEvent, Times};
+pub use link::{Dial, DialError, Duplex, Launch, Launched, Life, Link, Listener, ServerEvent, Times};
 pub use server::{Server, ServerConfig, ServerTools};

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use perstack_core::ServerInfo;
+use perstack_core::config::HttpUrl;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 /// How a server is reached.
@@ -12,6 +13,13 @@ use tokio::io::{AsyncRead, AsyncWrite};
 pub enum Link {
     /// It is a program on this machine, which talks over its input and output.
     Native(Arc<dyn Launch>),
+    /// It is elsewhere.
+    Remote {
+        /// Where.
+        endpoint: HttpUrl,
+        /// Opens connections there.
+        dial: Arc<dyn Dial>,
+    },
 }
 
 /// Starts a program.
@@ -43,6 +51,33 @@ pub trait Life: Send + Sync {
 
     /// Ends it, with all that it started.
     async fn end(self: Box<Self>);
+}
+
+/// Both directions of a connection.
+pub trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
+
+/// Opens connections. Whether one may be opened, and to which address, is decided there; it is encrypted, and the other end is
+/// who it says.
+#[async_trait::async_trait]
+pub trait Dial: Send + Sync {
+    /// Connects to a host and port: `api.example.com:443`.
+    ///
+    /// # Errors
+    /// [`DialError`].
+    async fn dial(&self, authority: &str) -> Result<Box<dyn Duplex>, DialError>;
+}
+
+/// Why there is no connection.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DialError {
+    /// It may not be.
+    #[error("denied: {0}")]
+    Denied(String),
+    /// It failed.
+    #[error("{0}")]
+    Failed(String),
 }
 
 /// Is told what a server does. Must not block for long.

@@ -147,6 +147,7 @@ impl Server {
             Link::Native(launch) => {
                 Connection::native(launch.as_ref(), self.root.clone(), &self.listener, &self.allowance).await?
             }
+            Link::Remote { endpoint, dial } => Connection::remote(endpoint, dial).await?,
         };
         let begun = Instant::now();
         let (listed, note) = match connection.tools().await {

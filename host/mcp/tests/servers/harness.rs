@@ -8,7 +8,7 @@ use perstack_core::{
     CallContext, Content, Id, NotKept, Observation, Observer, OpenState, StateError, StateSource, ToolError,
     ToolOutput, ToolSet,
 };
-use perstack_mcp::{Launch, Launched, Life, Link, Listener, Server, ServerConfig, ServerEvent};
+use perstack_mcp::{Dial, Launch, Launched, Life, Link, Listener, Server, ServerConfig, ServerEvent};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream, Lines, duplex};
 use tokio::task::JoinHandle;
@@ -170,14 +170,19 @@ impl Stage {
     ) -> Self {
         let (events, heard) = (Arc::<Told>::default(), Arc::<Mutex<Vec<Value>>>::default());
         let play = Box::new(move |peer| Box::pin(play(peer)) as Playing);
-        let server = Server::new(ServerConfig {
-            name: "played".into(),
-            link: Link::Native(Arc::new(Played { play, starts: AtomicUsize::new(0), heard: heard.clone() })),
-            root: Some("file:///workspace".into()),
-            pick: Vec::new(),
-            omit: Vec::new(),
-            listener: events.clone(),
-        });
+        let link = Link::Native(Arc::new(Played { play, starts: AtomicUsize::new(0), heard: heard.clone() }));
+        Self::of(link, Some("file:///workspace".into()), events, heard)
+    }
+
+    /// A server elsewhere.
+    pub(crate) fn remote(endpoint: &str, dial: Arc<dyn Dial>) -> Self {
+        let link = Link::Remote { endpoint: endpoint.parse().unwrap(), dial };
+        Self::of(link, None, Arc::default(), Arc::default())
+    }
+
+    fn of(link: Link, root: Option<String>, events: Arc<Told>, heard: Arc<Mutex<Vec<Value>>>) -> Self {
+        let (name, pick, omit, listener) = ("played".into(), Vec::new(), Vec::new(), events.clone());
+        let server = Server::new(ServerConfig { name, link, root, pick, omit, listener });
         Self { server, heard, events, observer: Arc::default() }
     }
 

@@ -5,3 +5,4 @@
 mod harness;
 mod honest;
 mod hostile;
+mod remote;
