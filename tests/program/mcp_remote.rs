@@ -89,23 +89,6 @@ fn a_server_elsewhere_is_used_where_native_ones_are_denied() {
 }
 
 #[test]
-fn a_server_at_an_address_that_is_not_public_is_not_connected_to() {
-    let (port, authority) = server();
-    let workspace = workspace(port, &authority, "");
-    // The name is public; where it leads is what somebody else says.
-    workspace.write(
-        "perstack.toml",
-        format!(
-            "[experts.user]\ninstruction = 'Use it.'\n[experts.user.skills.remote]\ntype = 'mcpSseSkill'\n\
-             endpoint = 'https://localhost.localdomain:{port}/mcp'\n"
-        ),
-    );
-    let ran = run(&workspace, "");
-    assert_eq!(answer(&ran), "there is no tool `greet`", "{ran:?}");
-    assert!(told(&ran, "skillConnected").is_empty());
-}
-
-#[test]
 fn a_server_elsewhere_is_bound_by_its_domains_and_the_policy() {
     let (port, authority) = server();
     let ran = run(&workspace(port, &authority, "allowedDomains = ['*.example.com']"), KNOWN);
