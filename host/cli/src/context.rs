@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use perstack_core::Id;
 
 use perstack_runtime::{
-    Cache, HostPolicy, Input, JobChoice, Project, Request, Runtime, RuntimeConfig, Settings, Workspace,
+    Cache, HostPolicy, Input, JobChoice, NativeServers, Project, Request, Runtime, RuntimeConfig, Settings, Workspace,
 };
 
 use crate::args::{GlobalArgs, SharedArgs};
@@ -59,6 +59,7 @@ pub(crate) fn runtime(args: &SharedArgs, project: &Project, policy: Option<HostP
         model,
         environment,
         policy,
+        native_servers: NativeServers::Supervised,
         ..RuntimeConfig::default()
     })?)
 }

@@ -22,6 +22,10 @@ use crate::failure::Failure;
 use crate::protect::Protected;
 
 fn main() -> ExitCode {
+    // The process that watches a native MCP server is this program too.
+    if let Some(code) = perstack_runtime::supervise() {
+        return code;
+    }
     let args = Args::parse();
     allow_many_files();
     let code = match run(args) {

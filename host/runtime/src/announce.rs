@@ -56,6 +56,7 @@ impl Conversation {
                 total_duration_ms: milliseconds(times.link + times.list_tools),
             })?;
         }
+        self.ground.servers.attach(&self.recorder);
         Ok(())
     }
 
@@ -88,10 +89,11 @@ impl Conversation {
         for skill in &self.ground.expert.skills {
             self.recorder.runtime(RuntimeEvent::SkillDisconnected { skill_name: skill.name().to_owned() })?;
         }
+        self.ground.servers.detach();
         Ok(())
     }
 }
 
-fn milliseconds(duration: Duration) -> u64 {
+pub(crate) fn milliseconds(duration: Duration) -> u64 {
     duration.as_millis().try_into().unwrap_or(u64::MAX)
 }

@@ -17,6 +17,7 @@ use crate::job::JobScope;
 use crate::parts::{call_part, said_part, text_part, tool_message};
 use crate::recorder::{Recorder, new_id, now};
 use crate::scene::Rank;
+use crate::servers::Servers;
 use crate::state::RunState;
 
 /// Whether a run may go on after a step.
@@ -30,6 +31,7 @@ pub(crate) enum Onward {
 pub(crate) struct Ground {
     pub(crate) job: Arc<JobScope>,
     pub(crate) expert: Arc<LoadedExpert>,
+    pub(crate) servers: Arc<Servers>,
     pub(crate) state: RunState,
     /// The job goes on from the checkpoints of its first Expert's run.
     pub(crate) rank: Rank,

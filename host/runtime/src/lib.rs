@@ -63,6 +63,7 @@ mod request;
 mod run;
 mod scene;
 mod schema;
+mod servers;
 mod state;
 mod toolbox;
 
@@ -70,12 +71,13 @@ pub use error::{ProjectError, RunError};
 pub use grant::Advice;
 pub use inspect::{Inspected, Use};
 pub use perstack_models::{ConnectError, Environment, ScriptError, ScriptedModel, connect};
+pub use perstack_native::supervise;
 pub use perstack_sandbox::{
     Cache, CacheContents, CacheError, ComponentBytes, EgressConfig, EgressError, LoadError, PackError, Purpose, pack,
 };
 pub use perstack_store::{EventEntry, JobHistory, StoreError, Workspace};
 pub use policy::{HostPolicy, PolicyError, Refusal};
-pub use prepare::{PreparedExpert, Runtime, RuntimeConfig, accept};
+pub use prepare::{NativeServers, PreparedExpert, Runtime, RuntimeConfig, accept};
 pub use project::{BundledFile, Project};
 pub use recorder::Listener;
 pub use request::{Input, JobChoice, Outcome, Prepared, Request, Settings, SkillSummary, Stop};

@@ -20,6 +20,7 @@ use crate::policy::HostPolicy;
 use crate::project::Project;
 use crate::recorder::Listener;
 use crate::request::{Outcome, Prepared, Request, SkillSummary};
+use crate::servers::ServerPlan;
 
 /// How a runtime is set up.
 #[derive(Default)]
@@ -37,8 +38,21 @@ pub struct RuntimeConfig {
     pub environment: Environment,
     /// What the operator of the machine says about its network.
     pub egress: EgressConfig,
+    /// Whether native MCP servers are started; not by default.
+    pub native_servers: NativeServers,
     /// Skills of the embedding program. Every Expert has them, after those that it declares.
     pub tool_sets: Vec<Arc<dyn ToolSet>>,
+}
+
+/// Whether native MCP servers are started.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum NativeServers {
+    /// Experts that have one are refused.
+    #[default]
+    Refused,
+    /// They are, each under a supervisor that ends it with this program. The supervisor is this program itself: its `main`
+    /// begins with [`supervise`](crate::supervise), and returns what that gives.
+    Supervised,
 }
 
 /// Runs Experts.
@@ -49,6 +63,7 @@ pub struct Runtime {
     pub(crate) model: Option<Result<Arc<dyn Model>, ConnectError>>,
     pub(crate) environment: Arc<Environment>,
     pub(crate) policy: Option<Arc<HostPolicy>>,
+    pub(crate) native_servers: NativeServers,
     pub(crate) tool_sets: Vec<Arc<dyn ToolSet>>,
 }
 
@@ -79,8 +94,9 @@ impl Runtime {
         let sandbox = SandboxConfig { cache: config.cache, egress, engine };
         let sandbox = Sandbox::new(sandbox).map_err(failed)?;
         let base = config.base.map(ComponentBytes::new).transpose().map_err(failed)?;
-        let RuntimeConfig { model, environment, tool_sets, policy, .. } = config;
-        Ok(Self { sandbox, base, model, environment: Arc::new(environment), tool_sets, policy: policy.map(Arc::new) })
+        let RuntimeConfig { model, environment, native_servers, tool_sets, policy, .. } = config;
+        let (environment, policy) = (Arc::new(environment), policy.map(Arc::new));
+        Ok(Self { sandbox, base, model, environment, policy, native_servers, tool_sets })
     }
 
     /// What the cache of compiled components holds, where there is one.
@@ -206,7 +222,7 @@ impl PreparedExpert {
                 Mind::Logic { .. } => None,
                 Mind::Model(model) => Some(model.name().to_owned()),
             },
-            skills: skills.collect(),
+            skills: skills.chain(self.expert.servers.iter().map(ServerPlan::summary)).collect(),
             questions: self.expert.config.interactive_tools().map(|(_, tool)| tool.name.to_string()).collect(),
         }
     }
