@@ -62,11 +62,14 @@ mod run;
 mod scene;
 mod schema;
 mod servers;
+mod service;
+mod session;
 mod state;
 mod toolbox;
 
 pub use error::{ProjectError, RunError};
 pub use inspect::{Inspected, Use};
+pub use perstack_mcp::{ServeError, serve_lines};
 pub use perstack_models::{ConnectError, Environment, ScriptError, ScriptedModel, connect};
 pub use perstack_native::supervise;
 pub use perstack_sandbox::{
@@ -78,3 +81,5 @@ pub use prepare::{NativeServers, PreparedExpert, Runtime, RuntimeConfig, accept}
 pub use project::{BundledFile, Project};
 pub use recorder::Listener;
 pub use request::{Input, JobChoice, Outcome, Prepared, Request, Settings, SkillSummary, Stop};
+pub use service::{Served, Service};
+pub use session::Session;
