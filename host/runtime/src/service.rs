@@ -93,8 +93,8 @@ impl Service {
     ///
     /// # Errors
     /// [`RunError::Store`].
-    pub async fn close(self) -> Result<(), RunError> {
-        for session in self.sessions {
+    pub async fn close(&self) -> Result<(), RunError> {
+        for session in &self.sessions {
             session.close().await?;
         }
         Ok(())

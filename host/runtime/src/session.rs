@@ -147,15 +147,15 @@ impl Session {
     ///
     /// # Errors
     /// [`RunError::Store`].
-    pub async fn close(self) -> Result<(), RunError> {
+    pub async fn close(&self) -> Result<(), RunError> {
         self.ground.servers.close().await;
         self.ground.disconnect(&self.recorder)?;
-        let total_steps = self.calls.into_inner();
+        let total_steps = self.calls.load(Ordering::Relaxed);
         self.ground.job.store.put_job(&Job {
             status: JobStatus::Completed,
             total_steps,
             finished_at: Some(now()),
-            ..self.job
+            ..self.job.clone()
         })?;
         Ok(())
     }
