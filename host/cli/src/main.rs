@@ -57,6 +57,7 @@ fn run(args: Args) -> Result<failure::Exit, Failure> {
             Some(Command::Doctor(command)) => commands::doctor::doctor(&command, &global, policy, protected).await,
             Some(Command::Inspect(command)) => commands::inspect::inspect(&command, &global, policy).await,
             Some(Command::Log(command)) => commands::log::log(&command),
+            Some(Command::Mcp(command)) => commands::mcp::mcp(&command, &global, policy).await,
             Some(Command::Run(command)) => commands::run::run(command, global, policy).await,
             Some(Command::Skill(SkillCommand::Pack(command))) => commands::skill::pack(&command),
             Some(Command::Start(command)) => commands::start::start(command, global, policy).await,

@@ -35,7 +35,7 @@ impl Budget {
             || self.end(format!("it sent more than {MAX_UNASKED_MESSAGES} messages that nobody asked for"))
     }
 
-    fn answered(&self) {
+    pub(crate) fn answered(&self) {
         self.messages.store(0, Ordering::Relaxed);
         self.bytes.store(0, Ordering::Relaxed);
     }

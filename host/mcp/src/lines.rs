@@ -1,10 +1,9 @@
-//! Messages as lines: what a native server reads from its input, and writes to its output.
+//! Messages as lines: what a native server reads from its input, and writes to its output; and what we do as one.
 
 use std::io;
 use std::sync::Arc;
 
-use rmcp::RoleClient;
-use rmcp::service::{RxJsonRpcMessage, TxJsonRpcMessage};
+use rmcp::service::{RxJsonRpcMessage, ServiceRole, TxJsonRpcMessage};
 use rmcp::transport::Transport;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::sync::Mutex;
@@ -50,13 +49,10 @@ impl Lines {
     }
 }
 
-impl Transport<RoleClient> for Lines {
+impl<R: ServiceRole> Transport<R> for Lines {
     type Error = io::Error;
 
-    fn send(
-        &mut self,
-        item: TxJsonRpcMessage<RoleClient>,
-    ) -> impl Future<Output = Result<(), io::Error>> + Send + 'static {
+    fn send(&mut self, item: TxJsonRpcMessage<R>) -> impl Future<Output = Result<(), io::Error>> + Send + 'static {
         let to = self.to.clone();
         async move {
             let mut line = serde_json::to_vec(&item)?;
@@ -68,7 +64,7 @@ impl Transport<RoleClient> for Lines {
         }
     }
 
-    async fn receive(&mut self) -> Option<RxJsonRpcMessage<RoleClient>> {
+    async fn receive(&mut self) -> Option<RxJsonRpcMessage<R>> {
         loop {
             let line = self.line().await?;
             if line.trim_ascii().is_empty() {

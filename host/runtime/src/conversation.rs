@@ -109,7 +109,7 @@ impl Conversation {
         if std::mem::replace(&mut self.open, true) {
             return Ok(());
         }
-        self.announce()?;
+        self.ground.announce(&self.recorder, &self.given)?;
         let mut checkpoint = self.checkpoint.clone();
         checkpoint.messages.truncate(checkpoint.messages.len() - self.given.messages.len());
         let input_messages = self.given.messages.clone();
@@ -118,7 +118,7 @@ impl Conversation {
 
     /// Ends the run's events.
     pub(crate) fn close(&mut self) -> Result<(), RunError> {
-        if std::mem::replace(&mut self.open, false) { self.disconnect() } else { Ok(()) }
+        if std::mem::replace(&mut self.open, false) { self.ground.disconnect(&self.recorder) } else { Ok(()) }
     }
 
     /// The Expert says something, before its next calls.

@@ -64,12 +64,15 @@ mod run;
 mod scene;
 mod schema;
 mod servers;
+mod service;
+mod session;
 mod state;
 mod toolbox;
 
 pub use error::{ProjectError, RunError};
 pub use grant::Advice;
 pub use inspect::{Inspected, Use};
+pub use perstack_mcp::{ServeError, serve_lines};
 pub use perstack_models::{ConnectError, Environment, ScriptError, ScriptedModel, connect};
 pub use perstack_native::supervise;
 pub use perstack_sandbox::{
@@ -81,3 +84,5 @@ pub use prepare::{NativeServers, PreparedExpert, Runtime, RuntimeConfig, accept}
 pub use project::{BundledFile, Project};
 pub use recorder::Listener;
 pub use request::{Input, JobChoice, Outcome, Prepared, Request, Settings, SkillSummary, Stop};
+pub use service::{Served, Service};
+pub use session::Session;

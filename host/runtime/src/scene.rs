@@ -157,8 +157,7 @@ impl Scene {
     }
 
     pub(crate) fn skill_state(&self, skill: &str) -> GuestState {
-        let owner = StateOwner { expert: self.expert.config.name.clone(), skill: Some(skill.to_owned()) };
-        GuestState { guest: skill.to_owned(), access: self.job.store.state(owner), run: self.state.clone() }
+        GuestState::of_skill(&self.job.store, &self.expert.config.name, skill, &self.state)
     }
 
     pub(crate) fn own_state(&self) -> GuestState {

@@ -157,6 +157,12 @@ impl Toolbox {
         self.tools.values().filter(offered).map(|tool| tool.definition.clone()).collect()
     }
 
+    /// The tools of skills, sorted by name.
+    pub(crate) fn of_skills(&self) -> Vec<ToolDefinition> {
+        let is_skills = |tool: &&Arc<Tool>| matches!(tool.kind, Kind::Skill(_));
+        self.tools.values().filter(is_skills).map(|tool| tool.definition.clone()).collect()
+    }
+
     /// Who answers calls of a tool.
     pub(crate) fn kind(&self, tool: &str) -> Option<&Kind> {
         self.tools.get(tool).map(|tool| &tool.kind)
