@@ -12,7 +12,7 @@ use crate::interrupt::Interrupts;
 pub(crate) async fn mcp(args: &McpArgs, global: &GlobalArgs, policy: Option<HostPolicy>) -> Result<Exit, Failure> {
     let shared = args.shared();
     let (project, served) = served(args, global)?;
-    let workspace = context::workspace(&shared)?;
+    let workspace = context::workspace(shared.workspace.as_deref())?;
     let runtime = context::runtime(&shared, &project, policy)?;
     let mut interrupts = Interrupts::listen()?;
     let service = Arc::new(Service::new(&runtime, &project, &workspace, &served).await?);
