@@ -29,6 +29,7 @@ mod log;
 mod logic;
 mod mcp;
 mod mcp_remote;
+mod mcp_serve;
 mod mcp_servers;
 mod models;
 mod network;

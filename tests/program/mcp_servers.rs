@@ -9,7 +9,7 @@ use crate::harness::{Ran, Workspace};
 use crate::recordings::{assert_same, recording, run, script};
 
 /// Where the servers are; none where they were not asked for, but never in CI.
-fn servers() -> Option<PathBuf> {
+pub(crate) fn servers() -> Option<PathBuf> {
     let folder = std::env::var_os("PERSTACK_TEST_MCP").map(PathBuf::from);
     assert!(folder.is_some() || std::env::var_os("CI").is_none(), "PERSTACK_TEST_MCP is not set");
     if folder.is_none() {

@@ -13,7 +13,7 @@ use crate::request::Stop;
 use crate::scene::{Halted, Scene};
 
 /// The tool with which an Expert says that it is done.
-const ATTEMPT_COMPLETION: &str = "attemptCompletion";
+pub(crate) const ATTEMPT_COMPLETION: &str = "attemptCompletion";
 const MAX_RETRIES: &str = "MaxRetriesExceeded";
 
 /// A run that a model drives.

@@ -12,6 +12,7 @@ use perstack_core::{
 use perstack_store::{Commit, Workspace};
 use serde_json::Value;
 
+use crate::agent::ATTEMPT_COMPLETION;
 use crate::conversation::{Given, Ground};
 use crate::error::RunError;
 use crate::job::JobScope;
@@ -87,7 +88,10 @@ impl Session {
 
     /// The tools that there are now.
     pub fn tools(&self) -> Vec<ToolDefinition> {
-        self.toolbox().of_skills()
+        // Nobody's work ends with it here.
+        let mut tools = self.toolbox().of_skills();
+        tools.retain(|tool| tool.name != ATTEMPT_COMPLETION);
+        tools
     }
 
     fn toolbox(&self) -> Arc<Toolbox> {
@@ -106,7 +110,7 @@ impl Session {
         let Some(Kind::Skill(set)) = toolbox.kind(tool) else {
             return Err(ToolError::InvalidArguments(toolbox.unknown(tool)));
         };
-        toolbox.check(tool, &arguments).map_err(ToolError::InvalidArguments)?;
+        toolbox.check(tool, &arguments).map_err(ToolError::Failed)?;
         let call = ToolCall {
             id: call_id.to_owned(),
             skill_name: set.name().to_owned(),
