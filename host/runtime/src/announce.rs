@@ -16,7 +16,7 @@ impl Conversation {
         let settings = &self.ground.job.settings;
         let expert = &self.ground.expert.config;
         let started_at = now();
-        let run = self.ground.job.store.run(self.recorder.run_id())?;
+        let run = self.ground.job.store.run(self.recorder.run_id());
         run.put_setting(&RunSetting {
             job_id: self.recorder.job_id().clone(),
             run_id: self.recorder.run_id().clone(),

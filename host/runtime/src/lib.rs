@@ -70,7 +70,10 @@ pub use perstack_models::{ConnectError, Environment, ScriptError, ScriptedModel,
 pub use perstack_sandbox::{
     Cache, CacheContents, CacheError, ComponentBytes, EgressConfig, EgressError, LoadError, PackError, Purpose, pack,
 };
-pub use perstack_store::{EventEntry, JobHistory, StoreError, Workspace};
+pub use perstack_store::{
+    BrokenPromise, Durability, EventEntry, Existing, InvalidName, JobHistory, LocalFiles, Storage, StorageLock,
+    StorageName, StoreError, Workspace, check_storage,
+};
 pub use policy::{HostPolicy, PolicyError, Refusal};
 pub use prepare::{PreparedExpert, Runtime, RuntimeConfig, accept};
 pub use project::{BundledFile, Project};
