@@ -26,6 +26,8 @@
 //! # tokio::runtime::Runtime::new().unwrap().block_on(example(folder.path())).unwrap();
 //! ```
 //!
+//! Jobs are kept in files of the workspace, or in whatever [`Storage`] a program brings: [`Workspace::with_storage`].
+//!
 //! What a host's operator allows is a [`HostPolicy`]: no project is prepared that asks for more.
 //!
 //! An Expert's own logic is a component that asks the host for everything. What it is answered goes into a journal

@@ -11,8 +11,8 @@ const MAX_PART_BYTES: usize = 255;
 /// The name of a document, a folder or a lock: parts with slashes between them, `jobs/JOB/job.json`.
 ///
 /// A part has 1 to 255 of `a-z A-Z 0-9 % . _ -`, and does not begin with `.`; the whole has at most 1024 bytes. So it leads
-/// out of no folder, means the same on every file system and in every URL but for `%`, and what begins with `.` is free for
-/// what a storage keeps for itself.
+/// out of no folder, and what begins with `.` is free for what a storage keeps for itself. Capital letters make another name
+/// than small ones.
 ///
 /// ```
 /// use perstack_store::StorageName;

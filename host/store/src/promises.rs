@@ -70,7 +70,8 @@ fn documents(one: &dyn Storage, other: &dyn Storage) -> Result<(), BrokenPromise
     }
     expect(get(one, &document)?.as_deref() == Some(b"fourth"), "`Keep` has changed a document")?;
     put(other, &name("documents/b.json")?, b"b", Existing::Replace, Durability::Synced)?;
-    expect(get(one, &document)?.as_deref() == Some(b"fourth"), "one document has changed another")
+    expect(get(one, &document)?.as_deref() == Some(b"fourth"), "one document has changed another")?;
+    expect(get(other, &name("documents/A.json")?)?.is_none(), "capital letters are taken for small ones")
 }
 
 fn sizes(one: &dyn Storage, other: &dyn Storage) -> Result<(), BrokenPromise> {
@@ -258,6 +259,7 @@ mod tests {
         Forgets,
         ReadsAll,
         Appends,
+        TakesLettersForOthers,
         ReplacesWhatIsKept,
         ChecksBeforeItPuts,
         WritesInPlace,
@@ -281,6 +283,10 @@ mod tests {
         fn get(&self, name: &StorageName, limit: u64) -> io::Result<Option<Vec<u8>>> {
             match self.fault {
                 Fault::ReadsAll => self.files.get(name, u64::MAX),
+                Fault::TakesLettersForOthers => {
+                    let small = name.as_str().to_ascii_lowercase().parse().map_err(io::Error::other)?;
+                    self.files.get(&small, limit)
+                }
                 _ => self.files.get(name, limit),
             }
         }
@@ -353,6 +359,7 @@ mod tests {
             (Fault::Forgets, "a document that was put is not what is read"),
             (Fault::ReadsAll, "get with the limit 0 has not 0 bytes"),
             (Fault::Appends, "a document that was put is not what is read"),
+            (Fault::TakesLettersForOthers, "capital letters are taken for small ones"),
             (Fault::ReplacesWhatIsKept, "`Keep` does not fail with `AlreadyExists` where a document is there"),
             (Fault::ChecksBeforeItPuts, "of 16 put a document with `Keep` at once"),
             (Fault::WritesInPlace, "a part of a document was read while it was replaced"),
