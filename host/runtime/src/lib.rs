@@ -68,7 +68,7 @@ mod toolbox;
 
 pub use error::{ProjectError, RunError};
 pub use inspect::{Inspected, Use};
-pub use perstack_models::{ConnectError, Environment, ScriptError, ScriptedModel, connect};
+pub use perstack_models::{ConnectError, Environment, ScriptError, ScriptedModel, connect, credentials_file};
 pub use perstack_sandbox::{
     Cache, CacheContents, CacheError, ComponentBytes, EgressConfig, EgressError, LoadError, PackError, Purpose, pack,
 };
