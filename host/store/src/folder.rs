@@ -108,7 +108,8 @@ impl Folder {
 
     /// That something cannot be written into it, as an error.
     pub(crate) fn unwritable(&self, source: io::Error) -> StoreError {
-        StoreError::Write { place: self.path.clone(), source }
+        let place = self.path.parse().map_or_else(|_| self.path.clone(), |folder| self.storage.shown(&folder));
+        StoreError::Write { place, source }
     }
 
     fn shown(&self, name: &str) -> String {

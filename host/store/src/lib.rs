@@ -1,4 +1,4 @@
-//! Keeps jobs, runs, checkpoints, events, journals and state in the folder `perstack` of a workspace.
+//! Keeps jobs, runs, checkpoints, events, journals and state: in the folder `perstack` of a workspace, or elsewhere.
 //!
 //! ```text
 //! perstack/
