@@ -9,13 +9,14 @@ use crate::harness::repository;
 /// Which crate may depend on which others of ours. Words are everybody's.
 const EDGES: &[(&str, &[&str])] = &[
     ("perstack-core", &[]),
+    ("perstack-mcp", &["perstack-core"]),
     ("perstack-models", &["perstack-core"]),
     ("perstack-native", &["perstack-core"]),
     ("perstack-sandbox", &["perstack-core"]),
     ("perstack-store", &["perstack-core"]),
     (
         "perstack-runtime",
-        &["perstack-core", "perstack-models", "perstack-native", "perstack-sandbox", "perstack-store"],
+        &["perstack-core", "perstack-mcp", "perstack-models", "perstack-native", "perstack-sandbox", "perstack-store"],
     ),
     ("perstack-hardening", &[]),
     ("perstack", &["perstack-core", "perstack-runtime", "perstack-hardening", "perstack-guest-build"]),
@@ -39,6 +40,7 @@ const HEAVY: &[(&str, &str)] = &[
     ("wasmtime-wasi-http", "perstack-sandbox"),
     ("wit-component", "perstack-sandbox"),
     ("wit-parser", "perstack-sandbox"),
+    ("rmcp", "perstack-mcp"),
     ("seccompiler", "perstack-hardening"),
 ];
 

@@ -58,6 +58,18 @@ fn a_skill_says_what_it_needs_and_who_grants_it() {
 }
 
 #[test]
+fn what_the_policy_does_not_allow_is_said() {
+    let workspace = workspace();
+    workspace.write("policy.toml", "[ceilings]\nfilesystem = [{ path = '/srv', access = 'write' }]\n");
+    let shown = workspace.run(&["inspect", "files.wasm", "--policy", "policy.toml"]).stdout;
+    assert!(shown.contains("policy      `files` needs files `.` ("), "{shown}");
+    assert!(shown.contains("): write, and the host policy does not allow it (policy.toml:2)\n"), "{shown}");
+    let json = workspace.run(&["inspect", "files.wasm", "--json", "--policy", "policy.toml"]).stdout;
+    assert_eq!(serde_json::from_str::<Value>(&json).unwrap()["refusedByPolicy"].as_array().unwrap().len(), 1);
+    assert!(!workspace.run(&["inspect", "files.wasm"]).stdout.contains("policy "));
+}
+
+#[test]
 fn what_is_no_skill_is_said() {
     let workspace = workspace();
     let ran = workspace.run(&["inspect", "nobody/files"]);

@@ -68,6 +68,19 @@ fn a_denial_names_the_lines_to_add_and_is_found_in_the_log() {
 }
 
 #[test]
+fn a_denial_that_no_line_can_change_names_the_policy() {
+    let workspace = workspace();
+    workspace.write("policy.toml", "[ceilings]\nnetwork = ['https://api.example.com']\n");
+    let arguments =
+        r#"{"method":"GET","url":"https://other.example.com/","headers":[],"body":"","times":1,"together":false}"#;
+    let query = format!("call-json sandbox_fetch {arguments}");
+    let mut command = workspace.command(&["start", "follow", &query, "--policy", "policy.toml"]);
+    let ran: Ran = command.env("KEY", "the-very-secret-value").output().unwrap().into();
+    let hint = "hint: the host policy does not allow it: only an operator of this machine can change `ceilings.network` in policy.toml:2\n";
+    assert!(ran.stdout.contains(hint) && !ran.stdout.contains("add to"), "{ran:?}");
+}
+
+#[test]
 fn a_denial_is_an_event_and_nobody_sees_the_secret() {
     let workspace = workspace();
     let ran = fetch(&workspace, "run", "http://api.example.com/");
@@ -135,6 +148,15 @@ fn a_secret_that_is_not_set_is_asked_for_before_anything_starts() {
 /// A server on this machine with a certificate for `api.example.com`: its port, the authority that vouches for it, and the
 /// requests that come. It answers with the key that it was sent.
 fn server() -> (u16, String, Receiver<String>) {
+    serve(|request| {
+        let key = request.lines().find_map(|line| line.strip_prefix("x-key: ")).unwrap_or("none").to_owned();
+        let body = format!("your key is {key}");
+        format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len())
+    })
+}
+
+/// The same, with these answers.
+pub(crate) fn serve(answer: impl Fn(&str) -> String + Send + 'static) -> (u16, String, Receiver<String>) {
     let mut authority = CertificateParams::new(Vec::new()).unwrap();
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
@@ -153,19 +175,29 @@ fn server() -> (u16, String, Receiver<String>) {
         for stream in listener.incoming() {
             let connection = ServerConnection::new(config.clone()).unwrap();
             let mut stream = StreamOwned::new(connection, stream.unwrap());
-            let mut request = vec![0; 4096];
-            let Ok(read) = stream.read(&mut request) else { continue };
-            let request = String::from_utf8_lossy(&request[..read]).into_owned();
-            let key = request.lines().find_map(|line| line.strip_prefix("x-key: ")).unwrap_or("none").to_owned();
-            let body = format!("your key is {key}");
-            let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len());
-            drop(stream.write_all(answer.as_bytes()));
+            let Some(request) = request(&mut stream) else { continue };
+            drop(stream.write_all(answer(&request).as_bytes()));
             stream.conn.send_close_notify();
             drop(stream.flush());
             drop(sender.send(request));
         }
     });
     (port, authority.pem(), requests)
+}
+
+/// A whole request.
+fn request(stream: &mut impl Read) -> Option<String> {
+    let mut request = String::new();
+    let mut piece = vec![0; 4096];
+    loop {
+        let read = stream.read(&mut piece).ok().filter(|read| *read > 0)?;
+        request.push_str(std::str::from_utf8(&piece[..read]).unwrap());
+        let Some((head, body)) = request.split_once("\r\n\r\n") else { continue };
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+        if body.len() >= length.map_or(0, |length| length.parse().unwrap()) {
+            return Some(request);
+        }
+    }
 }
 
 #[test]

@@ -67,13 +67,13 @@ const OUR_PLACE: &str = "/checkpoint/error";
 /// A picture of one pixel.
 const PIXEL: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\x02\0\0\0\x90wS\xde\0\0\0\x0cIDATx\x9cc\xf8\xcf\xc0\0\0\x03\x01\x01\0\xc9\xfe\x92\xef\0\0\0\0IEND\xaeB`\x82";
 
-fn recording(name: &str) -> Vec<Value> {
+pub(crate) fn recording(name: &str) -> Vec<Value> {
     let path = repository().join(format!("tests/recordings/{name}.jsonl"));
     fs::read_to_string(path).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
 /// A script with which the model replies as it did in these recordings, one after the other.
-fn script(recordings: &[&[Value]]) -> String {
+pub(crate) fn script(recordings: &[&[Value]]) -> String {
     let mut script = String::new();
     for event in recordings.iter().copied().flatten() {
         let expert = &event["expertKey"];
@@ -122,7 +122,7 @@ fn usage(event: &Value) -> String {
 }
 
 /// Runs what was recorded, in a workspace of its own or one that an earlier recording left behind.
-fn run(workspace: &Workspace, recorded: &[Value], model: &[&str]) -> Vec<Value> {
+pub(crate) fn run(workspace: &Workspace, recorded: &[Value], model: &[&str]) -> Vec<Value> {
     let begin = &recorded[0];
     let answer = begin["interactiveToolCall"]["text"].as_str();
     let input = answer.or(begin["query"].as_str()).unwrap();
@@ -196,7 +196,7 @@ fn shapes(events: &[Value]) -> BTreeMap<String, BTreeSet<String>> {
     shapes
 }
 
-fn assert_same(recorded: &[Value], ours: &[Value]) {
+pub(crate) fn assert_same(recorded: &[Value], ours: &[Value]) {
     assert_eq!(runs(recorded), runs(ours));
     let (recorded, ours) = (shapes(recorded), shapes(ours));
     for (kind, keys) in &recorded {

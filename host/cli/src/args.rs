@@ -63,6 +63,14 @@ pub(crate) enum Command {
     #[command(after_help = "Examples:\n  perstack inspect weather.wasm             a file\n  \
                             perstack inspect researcher/weather       a skill of an Expert")]
     Inspect(InspectArgs),
+    /// Serves Experts and skills to an MCP client, over stdin and stdout.
+    #[command(
+        after_help = "Examples:\n  perstack mcp                              each Expert of this project is a tool\n  \
+                            perstack mcp --skills researcher          the tools of an Expert's skills\n\n\
+                            In a client's configuration: command `perstack`, arguments `mcp` and the above, with `--config` and\n\
+                            `--workspace`. Each component has what its Expert grants it, and every call is in `perstack log`."
+    )]
+    Mcp(McpArgs),
     /// Gets components ready to be skills.
     #[command(subcommand)]
     Skill(SkillCommand),
@@ -73,6 +81,40 @@ pub(crate) enum SkillCommand {
     /// Puts the documentation of its WIT into a component, so that models read it.
     #[command(after_help = "Example:\n  perstack skill pack weather.wasm --wit wit     writes weather.packed.wasm")]
     Pack(PackArgs),
+}
+
+#[derive(Debug, Arguments)]
+pub(crate) struct McpArgs {
+    /// Experts that are tools; all of the project's where nothing is named.
+    pub(crate) experts: Vec<String>,
+    /// Experts whose skills' tools are served themselves. No model is needed for them.
+    #[arg(long, value_name = "EXPERT", num_args = 1..)]
+    pub(crate) skills: Vec<String>,
+    /// The folder that Experts share, where jobs are kept; by default this one.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) workspace: Option<PathBuf>,
+    /// Who runs the model of Experts, as with `run`.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) provider: Option<ProviderChoice>,
+    /// The model, as with `run`.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) model: Option<String>,
+    /// A file of variables, in place of `.env` and `.env.local`.
+    #[arg(long, value_name = "PATH", num_args = 1..)]
+    pub(crate) env_path: Vec<PathBuf>,
+}
+
+impl McpArgs {
+    /// What it has in common with `run`.
+    pub(crate) fn shared(&self) -> SharedArgs {
+        SharedArgs {
+            workspace: self.workspace.clone(),
+            provider: self.provider,
+            model: self.model.clone(),
+            env_path: self.env_path.clone(),
+            ..SharedArgs::default()
+        }
+    }
 }
 
 #[derive(Debug, Arguments)]
@@ -195,7 +237,7 @@ pub(crate) struct PackArgs {
     pub(crate) output: Option<PathBuf>,
 }
 
-#[derive(Debug, Arguments)]
+#[derive(Debug, Default, Arguments)]
 #[group(skip)]
 pub(crate) struct SharedArgs {
     /// The folder that Experts share, where jobs are kept; by default this one.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use perstack_core::Id;
 
 use perstack_runtime::{
-    Cache, HostPolicy, Input, JobChoice, Project, Request, Runtime, RuntimeConfig, Settings, Workspace,
+    Cache, HostPolicy, Input, JobChoice, NativeServers, Project, Request, Runtime, RuntimeConfig, Settings, Workspace,
 };
 
 use crate::args::{GlobalArgs, SharedArgs};
@@ -35,9 +35,8 @@ pub(crate) fn project_of(config: Option<&Path>, expert_key: &str) -> Result<Proj
 }
 
 /// The folder that Experts share.
-pub(crate) fn workspace(args: &SharedArgs) -> Result<Workspace, Failure> {
-    let folder = args.workspace.as_deref().unwrap_or(Path::new("."));
-    Workspace::open(folder).map_err(|error| {
+pub(crate) fn workspace(folder: Option<&Path>) -> Result<Workspace, Failure> {
+    Workspace::open(folder.unwrap_or(Path::new("."))).map_err(|error| {
         let hint = "name a folder that exists with `--workspace`".to_owned();
         Failure::new(Exit::NotStarted, error, Some(hint))
     })
@@ -60,6 +59,7 @@ pub(crate) fn runtime(args: &SharedArgs, project: &Project, policy: Option<HostP
         model,
         environment,
         policy,
+        native_servers: NativeServers::Supervised,
         ..RuntimeConfig::default()
     })?)
 }

@@ -22,6 +22,10 @@ use crate::failure::Failure;
 use crate::protect::Protected;
 
 fn main() -> ExitCode {
+    // The process that watches a native MCP server is this program too.
+    if let Some(code) = perstack_runtime::supervise() {
+        return code;
+    }
     let args = Args::parse();
     allow_many_files();
     let code = match run(args) {
@@ -53,6 +57,7 @@ fn run(args: Args) -> Result<failure::Exit, Failure> {
             Some(Command::Doctor(command)) => commands::doctor::doctor(&command, &global, policy, protected).await,
             Some(Command::Inspect(command)) => commands::inspect::inspect(&command, &global, policy).await,
             Some(Command::Log(command)) => commands::log::log(&command),
+            Some(Command::Mcp(command)) => commands::mcp::mcp(&command, &global, policy).await,
             Some(Command::Run(command)) => commands::run::run(command, global, policy).await,
             Some(Command::Skill(SkillCommand::Pack(command))) => commands::skill::pack(&command),
             Some(Command::Start(command)) => commands::start::start(command, global, policy).await,

@@ -108,6 +108,7 @@ fn places(command: Option<&Command>, global: &GlobalArgs) -> Result<Vec<Place>, 
     match command {
         Some(Command::Run(command)) => add_run(&command.shared, &config, &mut add),
         Some(Command::Start(command)) => add_run(&command.shared, &config, &mut add),
+        Some(Command::Mcp(command)) => add_run(&command.shared(), &config, &mut add),
         Some(Command::Doctor(command)) => {
             add(Reach::Read, environment_files(&command.env_path, &config));
             add(Reach::Write, caches());

@@ -121,6 +121,8 @@ pub enum RuntimeEvent {
         logic: Option<String>,
         skills: Vec<GrantedSkill>,
     },
+    /// The program of a native skill is about to be started.
+    SkillStarting { skill_name: String, command: String, args: Vec<String> },
     /// A skill is ready.
     SkillConnected {
         skill_name: String,

@@ -33,6 +33,10 @@ pub struct Limits {
     pub requests: u64,
     /// Requests of a call that are under way at the same time.
     pub connections: u64,
+    /// Bytes of the component.
+    pub component: u64,
+    /// Wall-clock time in which the component is compiled, where it was not compiled before.
+    pub compile: Duration,
     /// Which of them are the operator's, because the project's are higher.
     pub by_policy: ByPolicy,
 }
@@ -73,6 +77,10 @@ impl Limits {
     pub const DEFAULT_REQUESTS: u64 = 1000;
     /// Requests under way: more than browsers make to one host.
     pub const DEFAULT_CONNECTIONS: u64 = 16;
+    /// Component: a Python interpreter with a fair set of libraries has 18 MB. Compiling takes twenty times as much memory.
+    pub const DEFAULT_COMPONENT: u64 = 64 << 20;
+    /// Compile: CPython, the largest we know, takes 7 s on one slow core.
+    pub const DEFAULT_COMPILE: Duration = Duration::from_secs(120);
 
     /// The most memory that can be asked for: what one slot of the engine's pool can hold.
     pub const MAX_MEMORY: u64 = 1 << 30;
@@ -82,6 +90,8 @@ impl Limits {
     pub const MAX_STATE: u64 = 16 << 20;
     /// The most requests under way: what all guests together may have.
     pub const MAX_CONNECTIONS: u64 = 256;
+    /// The largest component: what is compiled in the memory of a large host.
+    pub const MAX_COMPONENT: u64 = 256 << 20;
 
     /// What a new entry of a directory takes: a block of most file systems.
     pub const DISK_ENTRY: u64 = 4 << 10;
@@ -103,6 +113,8 @@ impl Default for Limits {
             download: Self::DEFAULT_DOWNLOAD,
             requests: Self::DEFAULT_REQUESTS,
             connections: Self::DEFAULT_CONNECTIONS,
+            component: Self::DEFAULT_COMPONENT,
+            compile: Self::DEFAULT_COMPILE,
             by_policy: ByPolicy::default(),
         }
     }

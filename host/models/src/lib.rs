@@ -7,6 +7,8 @@
 //! | `amazon-bedrock` | the same, with the feature `bedrock`, which is there by default |
 //! | `scripted` | plays replies from a file, so that Experts can be tested: [`ScriptedModel`] |
 
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod provider;
 mod scripted;
 

@@ -26,6 +26,8 @@ use rig_core::message::{AssistantMessage, Message, Origin};
 use rig_core::operation::Completion;
 use rig_core::providers::anthropic::wire::Messages;
 
+#[cfg(fuzzing)]
+pub(crate) use bedrock::reply_of_any_bytes;
 use credential::Credential;
 use hosted::Offer;
 use vertex::Access;

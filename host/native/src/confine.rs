@@ -9,6 +9,8 @@ use landlock::{
     RulesetCreatedAttr, RulesetStatus, Scope, make_bitflags,
 };
 
+use rustix::thread::{CapabilitySet, capabilities, set_capabilities};
+
 /// What is asked of the kernel as far as it has it: TCP came with version 4, signals with this one.
 const WANTED: ABI = ABI::V6;
 /// What it must have: the versions before let any file be truncated.
@@ -24,6 +26,28 @@ const OF_FILES: BitFlags<AccessFs> = make_bitflags!(AccessFs::{ReadFile | WriteF
 const SYSTEM: [&str; 9] = ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/etc", "/opt", "/nix/store"];
 /// Devices that are not ones.
 const DEVICES: [&str; 4] = ["/dev/null", "/dev/zero", "/dev/urandom", "/dev/random"];
+
+/// Sets the calling thread, and what it starts, apart from other processes: it cannot read their memory or variables, and,
+/// where Linux is new enough, not send them signals. Of the files it only loses making devices, which nobody needs: there is no
+/// such boundary without one. Root loses what would lead around it.
+pub(crate) fn set_apart() -> Result<(), String> {
+    let failed = |error: landlock::RulesetError| error.to_string();
+    let around = CapabilitySet::SYS_PTRACE | CapabilitySet::SYS_ADMIN | CapabilitySet::PERFMON;
+    let mut capabilities = capabilities(None).map_err(|error| error.to_string())?;
+    capabilities.effective.remove(around);
+    capabilities.permitted.remove(around);
+    capabilities.inheritable.remove(around);
+    set_capabilities(None, capabilities).map_err(|error| error.to_string())?;
+    let ruleset = Ruleset::default()
+        .set_compatibility(CompatLevel::HardRequirement)
+        .handle_access(make_bitflags!(AccessFs::{MakeChar | MakeBlock}))
+        .and_then(|ruleset| ruleset.set_compatibility(CompatLevel::BestEffort).scope(Scope::Signal));
+    let status = ruleset.and_then(Ruleset::create).and_then(|ruleset| ruleset.restrict_self()).map_err(failed)?;
+    match status.ruleset {
+        RulesetStatus::NotEnforced => Err("Landlock is not there".to_owned()),
+        RulesetStatus::FullyEnforced | RulesetStatus::PartiallyEnforced => Ok(()),
+    }
+}
 
 /// What a program may reach of the files.
 #[derive(Clone, Debug)]

@@ -14,7 +14,7 @@ use crate::confine::Confinement;
 use crate::output::{Said, read};
 
 /// Where programs are looked for that are named without a path, here and by what is started.
-const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+pub(crate) const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 /// Arguments and variables, and their bytes together: a quarter of what Linux passes on.
 const MAX_ARGUMENTS: usize = 1000;
 const MAX_ARGUMENT_BYTES: usize = 32 << 10;

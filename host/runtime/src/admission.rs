@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use perstack_core::config::{
-    Access, BASE_SKILL, Config, Expert, FilesystemGrant, GrantPath, HostPattern, McpSseSkill, NetworkPattern,
+    Access, BASE_SKILL, Config, Expert, FilesystemGrant, GrantPath, HostPattern, McpSseSkill, Needs, NetworkPattern,
     SkillKind, WasmSkill, is_within,
 };
 use perstack_core::policy::{PathCeiling, Policy, Stated};
@@ -13,6 +13,9 @@ use perstack_core::policy::{PathCeiling, Policy, Stated};
 use crate::cast::is_base;
 use crate::policy::{HostPolicy, Refusal};
 use crate::prepare::accept;
+
+/// How a project asks for something.
+const GRANTED: &str = "is granted";
 
 /// What a project is held against.
 pub(crate) struct Admission<'a> {
@@ -76,17 +79,17 @@ impl<'a> Admission<'a> {
     /// The skill that every Expert has that a model drives: it has the files of the workspace.
     fn base(&self, subject: &str) -> Result<(), Refusal> {
         self.component(subject, BASE_SKILL)?;
-        self.files(subject, &FilesystemGrant { path: GrantPath::workspace(), access: Access::Write })
+        self.files(subject, GRANTED, &FilesystemGrant { path: GrantPath::workspace(), access: Access::Write })
     }
 
     fn wasm(&self, subject: &str, skill: &WasmSkill) -> Result<(), Refusal> {
         self.component(subject, skill.component.as_str())?;
         let granted = &skill.capabilities;
-        granted.network.iter().try_for_each(|pattern| self.network(subject, pattern))?;
+        granted.network.iter().try_for_each(|pattern| self.network(subject, GRANTED, pattern))?;
         for (name, hosts) in &granted.secrets {
-            hosts.iter().try_for_each(|host| self.secret(subject, name.as_str(), host))?;
+            hosts.iter().try_for_each(|host| self.secret(subject, GRANTED, name.as_str(), host))?;
         }
-        granted.filesystem.iter().try_for_each(|grant| self.files(subject, grant))
+        granted.filesystem.iter().try_for_each(|grant| self.files(subject, GRANTED, grant))
     }
 
     /// Signatures are not there yet, so no component has one.
@@ -96,12 +99,23 @@ impl<'a> Admission<'a> {
         Err(self.refusal(subject, asks, "components.require-signature", required.line))
     }
 
-    fn network(&self, subject: &str, pattern: &NetworkPattern) -> Result<(), Refusal> {
-        self.reaches(subject, |ceiling| ceiling.includes(pattern), || format!("is granted network `{pattern}`"))
+    /// What of a component's needs could not be granted, whatever the project says.
+    pub(crate) fn out_of_reach(&self, subject: &str, needs: &Needs) -> Vec<Refusal> {
+        let network = needs.network.iter().map(|pattern| self.network(subject, "needs", pattern));
+        let secrets = needs
+            .secrets
+            .iter()
+            .flat_map(|(name, hosts)| hosts.iter().map(move |host| self.secret(subject, "needs", name.as_str(), host)));
+        let files = needs.filesystem.iter().map(|grant| self.files(subject, "needs", grant));
+        network.chain(secrets).chain(files).filter_map(Result::err).collect()
     }
 
-    fn secret(&self, subject: &str, name: &str, host: &HostPattern) -> Result<(), Refusal> {
-        let asks = || format!("is granted secret `{name}` for `{host}`");
+    fn network(&self, subject: &str, how: &str, pattern: &NetworkPattern) -> Result<(), Refusal> {
+        self.reaches(subject, |ceiling| ceiling.includes(pattern), || format!("{how} network `{pattern}`"))
+    }
+
+    fn secret(&self, subject: &str, how: &str, name: &str, host: &HostPattern) -> Result<(), Refusal> {
+        let asks = || format!("{how} secret `{name}` for `{host}`");
         self.reaches(subject, |ceiling| ceiling.host().includes(host), asks)
     }
 
@@ -128,7 +142,7 @@ impl<'a> Admission<'a> {
         }
     }
 
-    fn files(&self, subject: &str, grant: &FilesystemGrant) -> Result<(), Refusal> {
+    fn files(&self, subject: &str, how: &str, grant: &FilesystemGrant) -> Result<(), Refusal> {
         let Some((folders, line)) = &self.folders else { return Ok(()) };
         let path = match grant.path.as_str() {
             "." => self.workspace.to_owned(),
@@ -146,7 +160,7 @@ impl<'a> Admission<'a> {
         if folders.iter().any(allows) {
             return Ok(());
         }
-        let asks = format!("is granted files `{}` (`{}`): {}", grant.path, path.display(), grant.access);
+        let asks = format!("{how} files `{}` (`{}`): {}", grant.path, path.display(), grant.access);
         Err(self.refusal(subject, asks, "ceilings.filesystem", *line))
     }
 

@@ -25,6 +25,11 @@ pub(crate) struct Agent<'a> {
 impl Agent<'_> {
     /// Goes on from where the run stands, to its end or to where it stops.
     pub(crate) async fn run(&self) -> Result<Stop, Halted> {
+        let status = self.scene.progress().conversation.checkpoint.status;
+        if matches!(status, CheckpointStatus::StoppedByDelegate | CheckpointStatus::StoppedByInteractiveTool) {
+            // Calls that were left open may be of a server that is still starting.
+            self.scene.refresh_tools().await;
+        }
         let mut left = self.left_open()?;
         loop {
             let stop = match left.take() {
@@ -79,9 +84,10 @@ impl Agent<'_> {
 
     /// One reply of the model, with its calls.
     async fn turn(&self) -> Result<Option<Stop>, Halted> {
+        self.scene.refresh_tools().await;
         let question = Question {
             messages: self.scene.progress().conversation.checkpoint.messages.clone(),
-            tools: self.scene.expert.toolbox.definitions(self.scene.rank.is_coordinator()),
+            tools: self.scene.toolbox().definitions(self.scene.rank.is_coordinator()),
             response_schema: None,
             digest: None,
             is_result: false,

@@ -1,27 +1,28 @@
 //! The events around a run: what is about to run, and which skills it has.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use perstack_core::config::SkillKind;
 use perstack_core::{GrantedSkill, RunInput, RunSetting, RuntimeEvent, ServerInfo, ToolSet};
 
 use crate::cast::Mind;
-use crate::conversation::Conversation;
+use crate::conversation::{Given, Ground};
 use crate::error::RunError;
-use crate::recorder::now;
+use crate::recorder::{Recorder, now};
 
-impl Conversation {
+impl Ground {
     /// Tells what is about to run, and keeps its settings.
-    pub(crate) fn announce(&self) -> Result<(), RunError> {
-        let settings = &self.ground.job.settings;
-        let expert = &self.ground.expert.config;
+    pub(crate) fn announce(&self, recorder: &Arc<Recorder>, given: &Given) -> Result<(), RunError> {
+        let settings = &self.job.settings;
+        let expert = &self.expert.config;
         let started_at = now();
-        let run = self.ground.job.store.run(self.recorder.run_id());
+        let run = self.job.store.run(recorder.run_id());
         run.put_setting(&RunSetting {
-            job_id: self.recorder.job_id().clone(),
-            run_id: self.recorder.run_id().clone(),
+            job_id: recorder.job_id().clone(),
+            run_id: recorder.run_id().clone(),
             expert_key: expert.key.clone(),
-            input: RunInput { text: self.given.query.clone(), interactive_tool_call_result: self.given.answer.clone() },
+            input: RunInput { text: given.query.clone(), interactive_tool_call_result: given.answer.clone() },
             model: settings.model.clone(),
             max_steps: settings.max_steps,
             max_retries: settings.max_retries,
@@ -29,24 +30,24 @@ impl Conversation {
             started_at,
             updated_at: started_at,
         })?;
-        self.recorder.runtime(RuntimeEvent::InitializeRuntime {
+        recorder.runtime(RuntimeEvent::InitializeRuntime {
             runtime_version: env!("CARGO_PKG_VERSION").to_owned(),
             runtime: "local".to_owned(),
             expert_name: expert.name.clone(),
-            experts: self.ground.job.cast.keys(),
+            experts: self.job.cast.keys(),
             model: settings.model.clone(),
             max_steps: settings.max_steps,
             max_retries: settings.max_retries,
             timeout: settings.timeout,
-            query: self.given.query.clone(),
-            interactive_tool_call: self.given.answer.clone(),
+            query: given.query.clone(),
+            interactive_tool_call: given.answer.clone(),
         })?;
         if let Some(granted) = self.granted() {
-            self.recorder.runtime(granted)?;
+            recorder.runtime(granted)?;
         }
-        for skill in &self.ground.expert.skills {
+        for skill in &self.expert.skills {
             let times = skill.load_times();
-            self.recorder.runtime(RuntimeEvent::SkillConnected {
+            recorder.runtime(RuntimeEvent::SkillConnected {
                 skill_name: skill.name().to_owned(),
                 server_info: ServerInfo { name: skill.name().to_owned(), version: expert.version.to_string() },
                 spawn_duration_ms: 0,
@@ -56,12 +57,13 @@ impl Conversation {
                 total_duration_ms: milliseconds(times.link + times.list_tools),
             })?;
         }
+        self.servers.attach(recorder);
         Ok(())
     }
 
     /// What the components are and may do, if any is the Expert's own.
     fn granted(&self) -> Option<RuntimeEvent> {
-        let expert = &self.ground.expert;
+        let expert = &self.expert;
         let programs = |name: &str| {
             let skill = expert.config.skills.iter().find(|skill| skill.name == name)?;
             match &skill.kind {
@@ -84,14 +86,15 @@ impl Conversation {
     }
 
     /// Tells that the skills are no longer needed.
-    pub(crate) fn disconnect(&self) -> Result<(), RunError> {
-        for skill in &self.ground.expert.skills {
-            self.recorder.runtime(RuntimeEvent::SkillDisconnected { skill_name: skill.name().to_owned() })?;
+    pub(crate) fn disconnect(&self, recorder: &Recorder) -> Result<(), RunError> {
+        for skill in &self.expert.skills {
+            recorder.runtime(RuntimeEvent::SkillDisconnected { skill_name: skill.name().to_owned() })?;
         }
+        self.servers.detach();
         Ok(())
     }
 }
 
-fn milliseconds(duration: Duration) -> u64 {
+pub(crate) fn milliseconds(duration: Duration) -> u64 {
     duration.as_millis().try_into().unwrap_or(u64::MAX)
 }

@@ -90,7 +90,7 @@ impl CallIds {
 impl Scene {
     /// Looks a call up, and checks its arguments.
     pub(crate) fn open_call(&self, id: String, name: String, arguments: Result<Value, String>) -> OpenCall {
-        let toolbox = &self.expert.toolbox;
+        let toolbox = self.toolbox();
         let way = match (toolbox.kind(&name), &arguments) {
             (None, _) => Way::Refused(toolbox.unknown(&name)),
             (Some(_), Err(text)) => Way::Refused(format!("the arguments are not JSON: {}", shortened(text))),

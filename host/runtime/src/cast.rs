@@ -18,6 +18,7 @@ use crate::error::{RUNTIME_VERSION, RunError};
 use crate::exec::WithPrograms;
 use crate::prepare::Runtime;
 use crate::project::Project;
+use crate::servers::{Planner, ServerPlan};
 use crate::toolbox::{Selection, Toolbox};
 
 type Slot = Arc<OnceCell<Arc<LoadedExpert>>>;
@@ -35,7 +36,10 @@ pub(crate) struct LoadedExpert {
     pub(crate) config: Expert,
     pub(crate) mind: Mind,
     pub(crate) skills: Vec<Arc<Skill>>,
-    pub(crate) toolbox: Toolbox,
+    /// The servers that each of its runs has.
+    pub(crate) servers: Vec<ServerPlan>,
+    /// All tools but those of servers.
+    pub(crate) toolbox: Arc<Toolbox>,
 }
 
 impl LoadedExpert {
@@ -49,7 +53,7 @@ impl LoadedExpert {
 /// What decides what an Expert does.
 pub(crate) enum Mind {
     /// Its own logic, with its SHA-256 in hexadecimal.
-    Logic { logic: Logic, digest: String },
+    Logic { logic: Box<Logic>, digest: String },
     /// A model.
     Model(Arc<dyn Model>),
 }
@@ -67,6 +71,14 @@ impl Cast {
     /// The model that Experts are driven by, and that their own logic may ask.
     pub(crate) fn model(&self) -> Option<&Arc<dyn Model>> {
         self.runtime.model()
+    }
+
+    pub(crate) fn runtime(&self) -> &Runtime {
+        &self.runtime
+    }
+
+    pub(crate) fn project(&self) -> &Project {
+        &self.project
     }
 
     pub(crate) fn workspace(&self) -> &Workspace {
@@ -113,6 +125,7 @@ impl Cast {
             }
             (None, None) => return Err(RunError::NeedsModel { expert: expert.key.clone() }),
         };
+        let servers = self.servers(expert)?;
         let base = match (&mind, &self.runtime.base) {
             (Mind::Model(_), Some(base)) if !expert.skills.iter().any(|skill| skill.name == BASE_SKILL) => Some(base),
             _ => None,
@@ -151,7 +164,7 @@ impl Cast {
             toolbox.add_delegate(&expert.key, delegate)?;
         }
         let skills = base.into_iter().chain(declared.into_iter().flatten()).collect();
-        Ok(Arc::new(LoadedExpert { config: expert.clone(), mind, skills, toolbox }))
+        Ok(Arc::new(LoadedExpert { config: expert.clone(), mind, skills, servers, toolbox: Arc::new(toolbox) }))
     }
 
     async fn load_logic(&self, expert: &Expert, config: &LogicConfig) -> Result<Mind, RunError> {
@@ -160,7 +173,7 @@ impl Cast {
         let logic =
             Logic::load(&self.runtime.sandbox, &component, self.runtime.capped(config.limits)).await.map_err(failed)?;
         let digest = component.digest().iter().map(|byte| format!("{byte:02x}")).collect();
-        Ok(Mind::Logic { logic, digest })
+        Ok(Mind::Logic { logic: Box::new(logic), digest })
     }
 
     async fn load_skill(&self, expert: &Expert, skill: &SkillConfig) -> Result<Option<Arc<Skill>>, RunError> {
@@ -177,11 +190,22 @@ impl Cast {
                 let grants = self.whole_workspace();
                 self.load_component(expert, &skill.name, base, grants, Limits::default()).await.map(Some)
             }
-            (SkillKind::McpStdio(_) | SkillKind::McpSse(_), _) => {
-                let reason = "MCP servers cannot be used yet".to_owned();
-                Err(RunError::Unsupported { expert: expert.key.clone(), skill: skill.name.clone(), reason })
-            }
+            // Started with each run.
+            (SkillKind::McpStdio(_) | SkillKind::McpSse(_), _) => Ok(None),
         }
+    }
+
+    /// The servers that an Expert has, with all that they are started with.
+    fn servers(&self, expert: &Expert) -> Result<Vec<ServerPlan>, RunError> {
+        let planner = Planner { runtime: &self.runtime, workspace: self.workspace.root(), expert };
+        let has_base = self.runtime.base.is_some();
+        let plans = expert.skills.iter().filter_map(|skill| match &skill.kind {
+            SkillKind::McpStdio(mcp) if has_base && is_base(mcp) => None,
+            SkillKind::McpStdio(mcp) => Some(planner.native(skill, mcp)),
+            SkillKind::McpSse(mcp) => Some(Ok(planner.remote(skill, mcp))),
+            SkillKind::Wasm(_) | SkillKind::Interactive(_) => None,
+        });
+        plans.collect()
     }
 
     async fn load_base(&self, expert: &Expert, base: &ComponentBytes) -> Result<Arc<Skill>, RunError> {

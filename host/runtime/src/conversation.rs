@@ -17,6 +17,7 @@ use crate::job::JobScope;
 use crate::parts::{call_part, said_part, text_part, tool_message};
 use crate::recorder::{Recorder, new_id, now};
 use crate::scene::Rank;
+use crate::servers::Servers;
 use crate::state::RunState;
 
 /// Whether a run may go on after a step.
@@ -30,6 +31,7 @@ pub(crate) enum Onward {
 pub(crate) struct Ground {
     pub(crate) job: Arc<JobScope>,
     pub(crate) expert: Arc<LoadedExpert>,
+    pub(crate) servers: Arc<Servers>,
     pub(crate) state: RunState,
     /// The job goes on from the checkpoints of its first Expert's run.
     pub(crate) rank: Rank,
@@ -107,7 +109,7 @@ impl Conversation {
         if std::mem::replace(&mut self.open, true) {
             return Ok(());
         }
-        self.announce()?;
+        self.ground.announce(&self.recorder, &self.given)?;
         let mut checkpoint = self.checkpoint.clone();
         checkpoint.messages.truncate(checkpoint.messages.len() - self.given.messages.len());
         let input_messages = self.given.messages.clone();
@@ -116,7 +118,7 @@ impl Conversation {
 
     /// Ends the run's events.
     pub(crate) fn close(&mut self) -> Result<(), RunError> {
-        if std::mem::replace(&mut self.open, false) { self.disconnect() } else { Ok(()) }
+        if std::mem::replace(&mut self.open, false) { self.ground.disconnect(&self.recorder) } else { Ok(()) }
     }
 
     /// The Expert says something, before its next calls.

@@ -62,6 +62,8 @@ pub enum RunError {
     Logic { expert: String, error: Box<LoadError> },
     #[error("skill `{skill}` of Expert `{expert}` is granted variable `{name}`, which is not set")]
     MissingVariable { expert: String, skill: String, name: String },
+    #[error("skill `{skill}` of Expert `{expert}` requires variable `{name}`, which is not set")]
+    MissingRequired { expert: String, skill: String, name: String },
     #[error("skills `{first}` and `{second}` of Expert `{expert}` both have a tool `{tool}`")]
     DuplicateTool { expert: String, first: String, second: String, tool: String },
     #[error("there is no job of Expert `{expert}` in this workspace to go on with")]
@@ -123,6 +125,9 @@ impl RunError {
             Self::Skill { error, .. } | Self::Logic { error, .. } | Self::Sandbox(error) => return error.hint(),
             Self::MissingVariable { name, .. } => {
                 format!("set it: `export {name}=…`, or in `.env`; or remove it from the skill's `capabilities`")
+            }
+            Self::MissingRequired { name, .. } => {
+                format!("set it: `export {name}=…`, or in `.env`; or remove it from the skill's `requiredEnv`")
             }
             Self::DuplicateTool { second, .. } => format!(
                 "leave one out with `omit` in skill `{second}` if that is a component, else give one another name"

@@ -1,18 +1,56 @@
-//! What to add to `perstack.toml` when a skill was denied what it asked for.
+//! What to do when a skill was denied what it asked for: what to add to `perstack.toml`, or who could allow it.
 
-use perstack_core::config::{Access, FilesystemGrant, GrantPath, NetworkPattern, SkillKind, WasmSkill};
+use std::sync::Arc;
 
+use perstack_core::config::{Access, FilesystemGrant, GrantPath, Needs, NetworkPattern, SkillKind, WasmSkill};
+
+use crate::cast::Cast;
 use crate::project::Project;
 
+/// Advice about what skills are denied. Cheap to clone.
+#[derive(Clone)]
+pub struct Advice(Arc<Cast>);
+
+impl Advice {
+    pub(crate) fn new(cast: Arc<Cast>) -> Self {
+        Self(cast)
+    }
+
+    /// The lines that would let a skill connect to a host, and where they belong; or who does not allow that. None where
+    /// lines do not help: it is granted and was denied for another reason, it can never be granted, or the Expert is a part
+    /// of the program.
+    pub fn network(&self, expert_key: &str, skill_name: &str, host: &str, port: u16) -> Option<String> {
+        let lines = self.0.project().network_grant(expert_key, skill_name, host, port)?;
+        let wanted = destination(host, port)?;
+        Some(self.refusal(&Needs { network: [wanted].into(), ..Needs::default() }).unwrap_or(lines))
+    }
+
+    /// The lines that would let a skill write to a file that it may read, and where they belong; or who does not allow that.
+    /// None where lines do not help.
+    pub fn file(&self, expert_key: &str, skill_name: &str, file: &str) -> Option<String> {
+        let lines = self.0.project().file_grant(expert_key, skill_name, file)?;
+        let wanted = FilesystemGrant { path: file.parse().ok()?, access: Access::Write };
+        Some(self.refusal(&Needs { filesystem: vec![wanted], ..Needs::default() }).unwrap_or(lines))
+    }
+
+    fn refusal(&self, needs: &Needs) -> Option<String> {
+        let admission = self.0.runtime().admission(self.0.workspace().root())?;
+        let refusal = admission.out_of_reach("it", needs).into_iter().next()?;
+        Some(format!("the host policy does not allow it: {}", refusal.change()))
+    }
+}
+
+fn destination(host: &str, port: u16) -> Option<NetworkPattern> {
+    format!("https://{host}:{port}").parse().ok()
+}
+
 impl Project {
-    /// The lines that would let a skill connect to a host, and where they belong. None where lines do not help: it is granted
-    /// and was denied for another reason, it can never be granted, or the Expert is a part of the program.
-    pub fn network_grant(&self, expert_key: &str, skill_name: &str, host: &str, port: u16) -> Option<String> {
+    fn network_grant(&self, expert_key: &str, skill_name: &str, host: &str, port: u16) -> Option<String> {
         let path = self.path()?;
         let expert = self.expert(expert_key)?;
         let skill = expert.skills.iter().find(|skill| skill.name == skill_name)?;
         let SkillKind::Wasm(WasmSkill { capabilities, .. }) = &skill.kind else { return None };
-        let wanted: NetworkPattern = format!("https://{host}:{port}").parse().ok()?;
+        let wanted = destination(host, port)?;
         let mut network = capabilities.network.clone();
         if !network.insert(wanted) {
             return None;
@@ -24,12 +62,8 @@ impl Project {
             network.join(", ")
         ))
     }
-}
 
-impl Project {
-    /// The lines that would let a skill write to a file that it may read, and where they belong. None where lines do not
-    /// help.
-    pub fn file_grant(&self, expert_key: &str, skill_name: &str, file: &str) -> Option<String> {
+    fn file_grant(&self, expert_key: &str, skill_name: &str, file: &str) -> Option<String> {
         let path = self.path()?;
         let expert = self.expert(expert_key)?;
         let skill = expert.skills.iter().find(|skill| skill.name == skill_name)?;

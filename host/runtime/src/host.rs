@@ -25,10 +25,12 @@ pub(crate) struct SceneHost(pub(crate) Arc<Scene>);
 #[async_trait::async_trait]
 impl LogicHost for SceneHost {
     async fn list_tools(&mut self) -> Answer<Vec<ToolDefinition>> {
+        self.0.refresh_tools().await;
         self.0.answer(self.0.list_tools())
     }
 
     async fn call_tools(&mut self, calls: Vec<LogicToolCall>) -> Answer<Vec<LogicToolResult>> {
+        self.0.refresh_tools().await;
         let results = self.0.call_tools(calls).await;
         self.0.answer(results)
     }
@@ -237,7 +239,7 @@ impl Scene {
         if let Some((_, tools)) = self.replay(&mut progress, "listed its tools", same)? {
             return Ok(tools);
         }
-        let tools = self.expert.toolbox.definitions(false);
+        let tools = self.toolbox().definitions(false);
         self.append(&mut progress, Entry::Listed { tools: tools.clone() })?;
         Ok(tools)
     }

@@ -2,10 +2,12 @@
 
 use std::path::Path;
 
-use perstack_core::config::{Capabilities, SkillKind};
+use perstack_core::config::{Capabilities, Needs, SkillKind};
 use perstack_core::{Limits, ToolDefinition, ToolSet};
 use perstack_sandbox::{ComponentBytes, Grants, Inspection, LoadError, Purpose, Skill, inspect};
 
+use crate::admission::Admission;
+use crate::policy::Refusal;
 use crate::prepare::Runtime;
 use crate::project::Project;
 
@@ -46,6 +48,14 @@ impl Runtime {
         let skill = Skill::load(&self.sandbox, "skill", component, Grants::default(), Limits::default()).await?;
         let left_out = skill.left_out().iter().map(ToString::to_string).collect();
         Ok(Inspected { component: inspection, tools: skill.tools().to_vec(), left_out })
+    }
+}
+
+impl Runtime {
+    /// What of a component's needs the host policy does not allow, whoever grants it.
+    pub fn out_of_reach(&self, workspace: &Path, name: &str, needs: &Needs) -> Vec<Refusal> {
+        let refused = |admission: Admission<'_>| admission.out_of_reach(&format!("`{name}`"), needs);
+        self.admission(workspace).map(refused).unwrap_or_default()
     }
 }
 

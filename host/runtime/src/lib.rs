@@ -44,6 +44,8 @@ mod conversation;
 mod delegation;
 mod error;
 mod exec;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod generate;
 mod grant;
 mod host;
@@ -63,12 +65,18 @@ mod request;
 mod run;
 mod scene;
 mod schema;
+mod servers;
+mod service;
+mod session;
 mod state;
 mod toolbox;
 
 pub use error::{ProjectError, RunError};
+pub use grant::Advice;
 pub use inspect::{Inspected, Use};
+pub use perstack_mcp::{ServeError, serve_lines};
 pub use perstack_models::{ConnectError, Environment, ScriptError, ScriptedModel, connect, credentials_file};
+pub use perstack_native::supervise;
 pub use perstack_sandbox::{
     Cache, CacheContents, CacheError, ComponentBytes, EgressConfig, EgressError, LoadError, PackError, Purpose, pack,
 };
@@ -77,7 +85,9 @@ pub use perstack_store::{
     StorageName, StoreError, Workspace, check_storage,
 };
 pub use policy::{HostPolicy, PolicyError, Refusal};
-pub use prepare::{PreparedExpert, Runtime, RuntimeConfig, accept};
+pub use prepare::{NativeServers, PreparedExpert, Runtime, RuntimeConfig, accept};
 pub use project::{BundledFile, Project};
 pub use recorder::Listener;
 pub use request::{Input, JobChoice, Outcome, Prepared, Request, Settings, SkillSummary, Stop};
+pub use service::{Served, Service};
+pub use session::Session;

@@ -70,11 +70,11 @@ impl Scene {
     fn question(&self, request: LogicRequest) -> Result<Question, Halted> {
         let failed = |error: serde_json::Error| Halted::Broken(RunError::DamagedJournal(error.to_string()));
         let digest = Sha256::digest(serde_json::to_vec(&request).map_err(failed)?);
-        let definitions = self.expert.toolbox.definitions(self.rank.is_coordinator());
+        let toolbox = self.toolbox();
+        let definitions = toolbox.definitions(self.rank.is_coordinator());
         let tools = request.tools.iter().map(|name| {
             let offered = definitions.iter().find(|tool| tool.name == *name).cloned();
-            offered
-                .ok_or_else(|| Halted::Refused(format!("it offered the model {}", self.expert.toolbox.unknown(name))))
+            offered.ok_or_else(|| Halted::Refused(format!("it offered the model {}", toolbox.unknown(name))))
         });
         let schema = request.response_schema.as_deref().map(serde_json::from_str).transpose();
         let schema = schema.map_err(|error| Halted::Refused(format!("its response schema is not JSON: {error}")))?;

@@ -135,7 +135,12 @@ impl fmt::Display for Refusal {
 impl Refusal {
     /// What to do about it.
     pub fn hint(&self) -> String {
+        format!("{}; or take it out of perstack.toml", self.change())
+    }
+
+    /// Who could allow it, and where.
+    pub fn change(&self) -> String {
         let Self { place, field, .. } = self;
-        format!("only an operator of this machine can change `{field}` in {place}; or take it out of perstack.toml")
+        format!("only an operator of this machine can change `{field}` in {place}")
     }
 }

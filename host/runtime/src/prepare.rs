@@ -1,5 +1,6 @@
 //! Getting an Expert ready, and those that it may delegate to.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use perstack_core::config::{
@@ -14,10 +15,12 @@ use perstack_store::Workspace;
 use crate::admission::Admission;
 use crate::cast::{Cast, LoadedExpert, Mind};
 use crate::error::RunError;
+use crate::grant::Advice;
 use crate::policy::HostPolicy;
 use crate::project::Project;
 use crate::recorder::Listener;
 use crate::request::{Outcome, Prepared, Request, SkillSummary};
+use crate::servers::ServerPlan;
 
 /// How a runtime is set up.
 #[derive(Default)]
@@ -35,8 +38,21 @@ pub struct RuntimeConfig {
     pub environment: Environment,
     /// What the operator of the machine says about its network.
     pub egress: EgressConfig,
+    /// Whether native MCP servers are started; not by default.
+    pub native_servers: NativeServers,
     /// Skills of the embedding program. Every Expert has them, after those that it declares.
     pub tool_sets: Vec<Arc<dyn ToolSet>>,
+}
+
+/// Whether native MCP servers are started.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum NativeServers {
+    /// Experts that have one are refused.
+    #[default]
+    Refused,
+    /// They are, each under a supervisor that ends it with this program. The supervisor is this program itself: its `main`
+    /// begins with [`supervise`](crate::supervise), and returns what that gives.
+    Supervised,
 }
 
 /// Runs Experts.
@@ -47,6 +63,7 @@ pub struct Runtime {
     pub(crate) model: Option<Result<Arc<dyn Model>, ConnectError>>,
     pub(crate) environment: Arc<Environment>,
     pub(crate) policy: Option<Arc<HostPolicy>>,
+    pub(crate) native_servers: NativeServers,
     pub(crate) tool_sets: Vec<Arc<dyn ToolSet>>,
 }
 
@@ -54,6 +71,11 @@ impl Runtime {
     /// The model, if there is one.
     pub(crate) fn model(&self) -> Option<&Arc<dyn Model>> {
         self.model.as_ref().and_then(|model| model.as_ref().ok())
+    }
+
+    /// What a project with this workspace is held against, where there is a policy.
+    pub(crate) fn admission<'a>(&'a self, workspace: &'a Path) -> Option<Admission<'a>> {
+        self.policy.as_ref().map(|host| Admission::new(host, workspace, self.base.is_some()))
     }
 }
 
@@ -72,8 +94,9 @@ impl Runtime {
         let sandbox = SandboxConfig { cache: config.cache, egress, engine };
         let sandbox = Sandbox::new(sandbox).map_err(failed)?;
         let base = config.base.map(ComponentBytes::new).transpose().map_err(failed)?;
-        let RuntimeConfig { model, environment, tool_sets, policy, .. } = config;
-        Ok(Self { sandbox, base, model, environment: Arc::new(environment), tool_sets, policy: policy.map(Arc::new) })
+        let RuntimeConfig { model, environment, native_servers, tool_sets, policy, .. } = config;
+        let (environment, policy) = (Arc::new(environment), policy.map(Arc::new));
+        Ok(Self { sandbox, base, model, environment, policy, native_servers, tool_sets })
     }
 
     /// What the cache of compiled components holds, where there is one.
@@ -115,8 +138,7 @@ impl Runtime {
         workspace: &Workspace,
         expert_key: &str,
     ) -> Result<PreparedExpert, RunError> {
-        if let Some(host) = &self.policy {
-            let admission = Admission::new(host, workspace.root(), self.base.is_some());
+        if let Some(admission) = self.admission(workspace.root()) {
             admission.check(project.config()).map_err(|refusal| RunError::Refused(Box::new(refusal)))?;
         }
         if let Some(runtime) = project.config().runtime {
@@ -173,6 +195,11 @@ pub struct PreparedExpert {
 }
 
 impl PreparedExpert {
+    /// What to do about what its skills are denied.
+    pub fn advice(&self) -> Advice {
+        Advice::new(self.cast.clone())
+    }
+
     /// What is about to run.
     pub fn summary(&self) -> Prepared {
         let configured = &self.expert.config.skills;
@@ -195,7 +222,7 @@ impl PreparedExpert {
                 Mind::Logic { .. } => None,
                 Mind::Model(model) => Some(model.name().to_owned()),
             },
-            skills: skills.collect(),
+            skills: skills.chain(self.expert.servers.iter().map(ServerPlan::summary)).collect(),
             questions: self.expert.config.interactive_tools().map(|(_, tool)| tool.name.to_string()).collect(),
         }
     }

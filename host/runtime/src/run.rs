@@ -1,8 +1,8 @@
 //! Running an Expert: from where it stands to how it stops.
 
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, Mutex};
 
 use perstack_core::{CheckpointStatus, RuntimeEvent};
 use perstack_sandbox::{Logic, LogicInput};
@@ -20,6 +20,7 @@ use crate::prepare::PreparedExpert;
 use crate::recorder::Listener;
 use crate::request::{Outcome, Request, Stop};
 use crate::scene::{Halted, Progress, Rank, Scene};
+use crate::servers::Servers;
 use crate::state::RunState;
 
 impl PreparedExpert {
@@ -73,7 +74,12 @@ async fn perform_here(job: Arc<JobScope>, expert: Arc<LoadedExpert>, position: P
             (RunState::of(metadata.state), false)
         }
     };
-    let ground = Ground { job: job.clone(), expert: expert.clone(), state: state.clone(), rank };
+    let servers = Servers::start(&expert, job.cast.workspace());
+    // Those that are lazy may take longer than the run needs to begin.
+    servers.wait_for_eager().await;
+    let toolbox = servers.toolbox(&expert);
+    let ground =
+        Ground { job: job.clone(), expert: expert.clone(), servers: servers.clone(), state: state.clone(), rank };
     let conversation = Conversation::new(ground, checkpoint, given)?;
     let files = AtomicUsize::new(parts::bytes_of_files(&conversation.checkpoint));
     let scene = Arc::new(Scene {
@@ -85,6 +91,8 @@ async fn perform_here(job: Arc<JobScope>, expert: Arc<LoadedExpert>, position: P
         state,
         covered,
         component_changed,
+        servers: servers.clone(),
+        toolbox: Mutex::new(toolbox),
         progress: Progress::new(journal, conversation),
     });
     let stop = match &expert.mind {
@@ -95,8 +103,12 @@ async fn perform_here(job: Arc<JobScope>, expert: Arc<LoadedExpert>, position: P
         Ok(stop) => stop,
         Err(Halted::Stopped(stop)) => *stop,
         Err(Halted::Refused(reason)) => scene.fail(reason)?,
-        Err(Halted::Broken(error)) => return Err(error),
+        Err(Halted::Broken(error)) => {
+            servers.close().await;
+            return Err(error);
+        }
     };
+    servers.close().await;
     let conversation = &mut scene.progress().conversation;
     conversation.close()?;
     conversation.settle()?;

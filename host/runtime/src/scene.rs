@@ -15,7 +15,9 @@ use crate::job::JobScope;
 use crate::journal::{Entry, Journal, Record};
 use crate::recorder::{Recorder, now};
 use crate::request::Stop;
+use crate::servers::Servers;
 use crate::state::{GuestState, LOGIC, RunState};
+use crate::toolbox::Toolbox;
 
 /// Everything that a run stands on. What changes while it runs is in [`Progress`].
 pub(crate) struct Scene {
@@ -31,6 +33,9 @@ pub(crate) struct Scene {
     pub(crate) component_changed: bool,
     /// Bytes of images and files, in base64, that the conversation has.
     pub(crate) files: AtomicUsize,
+    /// The Expert's servers, and all tools with theirs.
+    pub(crate) servers: Arc<Servers>,
+    pub(crate) toolbox: Mutex<Arc<Toolbox>>,
     pub(crate) progress: Mutex<Progress>,
 }
 
@@ -78,6 +83,18 @@ impl Progress {
 impl Scene {
     pub(crate) fn progress(&self) -> MutexGuard<'_, Progress> {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The tools that there are now.
+    pub(crate) fn toolbox(&self) -> Arc<Toolbox> {
+        self.toolbox.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Waits for servers that are still starting, and takes over what has changed of their tools.
+    pub(crate) async fn refresh_tools(&self) {
+        if let Some(toolbox) = self.servers.refresh(&self.expert).await {
+            *self.toolbox.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(toolbox);
+        }
     }
 
     pub(crate) fn is_new(&self, entry: u64) -> bool {
@@ -140,8 +157,7 @@ impl Scene {
     }
 
     pub(crate) fn skill_state(&self, skill: &str) -> GuestState {
-        let owner = StateOwner { expert: self.expert.config.name.clone(), skill: Some(skill.to_owned()) };
-        GuestState { guest: skill.to_owned(), access: self.job.store.state(owner), run: self.state.clone() }
+        GuestState::of_skill(&self.job.store, &self.expert.config.name, skill, &self.state)
     }
 
     pub(crate) fn own_state(&self) -> GuestState {

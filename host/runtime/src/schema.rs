@@ -47,6 +47,11 @@ impl ArgumentSchema {
         Ok(Self { validator: Arc::new(validator), refers, too_slow: AtomicBool::new(false) })
     }
 
+    #[cfg(fuzzing)]
+    pub(crate) fn refers(&self) -> bool {
+        self.refers
+    }
+
     /// Checks arguments; the error says which field does not fit, and why.
     pub(crate) fn check(&self, arguments: &Value) -> Result<(), String> {
         if !self.refers {

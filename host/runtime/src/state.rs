@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use perstack_core::{OpenState, Scope, StateChange, StateEntries, StateError, StateSource, StoredValue};
-use perstack_store::StateAccess;
+use perstack_store::{JobStore, StateAccess, StateOwner};
 
 /// The entries of scope `run`, by guest and key, as checkpoints have them.
 pub(crate) type RunEntries = BTreeMap<String, BTreeMap<String, StoredValue>>;
@@ -47,6 +47,14 @@ pub(crate) struct GuestState {
     pub(crate) guest: String,
     pub(crate) access: StateAccess,
     pub(crate) run: RunState,
+}
+
+impl GuestState {
+    /// What a skill of an Expert remembers.
+    pub(crate) fn of_skill(job: &JobStore, expert_name: &str, skill: &str, run: &RunState) -> Self {
+        let owner = StateOwner { expert: expert_name.to_owned(), skill: Some(skill.to_owned()) };
+        Self { guest: skill.to_owned(), access: job.state(owner), run: run.clone() }
+    }
 }
 
 #[async_trait::async_trait]

@@ -15,9 +15,9 @@ use crate::schema::ArgumentSchema;
 const NO_SKILL: &str = "(none)";
 
 /// The tools of a run.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Toolbox {
-    tools: BTreeMap<String, Tool>,
+    tools: BTreeMap<String, Arc<Tool>>,
 }
 
 struct Tool {
@@ -71,6 +71,23 @@ impl Toolbox {
             }
         }
         Ok(())
+    }
+
+    /// Takes the tools of a server, which nobody has vouched for: those that cannot be used are left out. Gives the reasons.
+    pub(crate) fn add_server(&mut self, expert: &str, set: &Arc<dyn ToolSet>) -> Vec<String> {
+        let mut reasons = Vec::new();
+        for definition in set.tools() {
+            let name = &definition.name;
+            if let Err(error) = self.insert(expert, set.name(), Kind::Skill(set.clone()), definition.clone()) {
+                let reason = match error {
+                    RunError::DuplicateTool { first, .. } => format!("skill `{first}` has one of that name"),
+                    RunError::Unsupported { reason, .. } => reason,
+                    error => error.to_string(),
+                };
+                reasons.push(format!("its tool `{name}` is left out: {reason}"));
+            }
+        }
+        reasons
     }
 
     /// Takes another Expert: a tool of its name, without the organisation, with the query as argument.
@@ -130,14 +147,20 @@ impl Toolbox {
             skill: skill.to_owned(),
             reason: format!("the schema of tool `{name}` is not valid: {reason}"),
         })?;
-        self.tools.insert(name, Tool { skill: skill.to_owned(), kind, definition, arguments });
+        self.tools.insert(name, Arc::new(Tool { skill: skill.to_owned(), kind, definition, arguments }));
         Ok(())
     }
 
     /// The tools of skills, and other Experts; with the questions to the user if they may be asked. Sorted by name.
     pub(crate) fn definitions(&self, interactive: bool) -> Vec<ToolDefinition> {
-        let offered = |tool: &&Tool| interactive || !matches!(tool.kind, Kind::Interactive);
+        let offered = |tool: &&Arc<Tool>| interactive || !matches!(tool.kind, Kind::Interactive);
         self.tools.values().filter(offered).map(|tool| tool.definition.clone()).collect()
+    }
+
+    /// The tools of skills, sorted by name.
+    pub(crate) fn of_skills(&self) -> Vec<ToolDefinition> {
+        let is_skills = |tool: &&Arc<Tool>| matches!(tool.kind, Kind::Skill(_));
+        self.tools.values().filter(is_skills).map(|tool| tool.definition.clone()).collect()
     }
 
     /// Who answers calls of a tool.

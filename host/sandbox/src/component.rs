@@ -5,6 +5,7 @@ use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
 
+use perstack_core::Limits;
 use perstack_core::config::{ByteSize, Needs};
 use sha2::{Digest, Sha256};
 use wasmparser::{ComponentExternalKind, Encoding, Parser, Payload};
@@ -13,9 +14,8 @@ use crate::error::{LoadError, printable};
 use crate::nesting::{MAX_NESTING, is_shallow};
 use crate::typed::SECTION;
 
-/// The largest component: a Python interpreter with a fair set of libraries has 18 MB, and compiling takes twenty times
-/// a component's size in memory.
-pub const MAX_COMPONENT_BYTES: u64 = 64 << 20;
+/// The largest component that is ever read.
+pub const MAX_COMPONENT_BYTES: u64 = Limits::MAX_COMPONENT;
 
 /// A component's bytes, read once: what is checked is what is compiled.
 #[derive(Clone)]
@@ -60,6 +60,12 @@ impl ComponentBytes {
         let file = File::open(path).map_err(unreadable)?;
         file.take(MAX_COMPONENT_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
         Self::new(&bytes)
+    }
+
+    /// Refuses one that is larger than this.
+    pub(crate) fn at_most(&self, limit: u64) -> Result<(), LoadError> {
+        let size = self.bytes.len() as u64;
+        if size > limit { Err(LoadError::TooLarge { size, limit }) } else { Ok(()) }
     }
 
     /// The component itself.

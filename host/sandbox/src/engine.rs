@@ -38,8 +38,6 @@ const KEEP_RESIDENT: usize = 256 << 10;
 const MAX_COMPILING: usize = 2;
 /// Answers whose files the host reads at the same time; each may have thirty megabytes.
 const MAX_READING: usize = 2;
-/// How long compiling may take. CPython, the largest we know, takes 7 s on one slow core.
-const COMPILE_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// How long reading the WIT that comes with a component may take. That of all WASI takes a few milliseconds.
 const DOCUMENTATION_TIMEOUT: Duration = Duration::from_secs(10);
@@ -140,9 +138,11 @@ impl Sandbox {
     pub(crate) async fn link_skill(
         &self,
         component: &ComponentBytes,
+        limits: &Limits,
     ) -> Result<(LinkedSkill, Option<Needs>), LoadError> {
+        component.at_most(limits.component)?;
         let checked = check(component, World::Skill)?;
-        let compiled = self.compile(component).await?;
+        let compiled = self.compile(component, limits.compile).await?;
         let linked = self.0.skills.instantiate_pre(&compiled).map_err(does_not_link)?;
         let linked = match checked.calls {
             Calls::World => skill::SkillPre::new(linked).map(LinkedSkill::Ours).map_err(does_not_link)?,
@@ -158,14 +158,16 @@ impl Sandbox {
     pub(crate) async fn link_logic(
         &self,
         component: &ComponentBytes,
+        limits: &Limits,
     ) -> Result<expert::ExpertPre<LogicStore>, LoadError> {
+        component.at_most(limits.component)?;
         check(component, World::Expert)?;
-        let compiled = self.compile(component).await?;
+        let compiled = self.compile(component, limits.compile).await?;
         let linked = self.0.experts.instantiate_pre(&compiled).and_then(expert::ExpertPre::new);
         linked.map_err(does_not_link)
     }
 
-    async fn compile(&self, component: &ComponentBytes) -> Result<Component, LoadError> {
+    async fn compile(&self, component: &ComponentBytes, limit: Duration) -> Result<Component, LoadError> {
         let shared = self.0.clone();
         let component = component.clone();
         let failed = |error: &dyn std::fmt::Display| LoadError::Engine(error.to_string());
@@ -175,9 +177,9 @@ impl Sandbox {
             let _turn = turn;
             shared.compile(&component)
         });
-        match tokio::time::timeout(COMPILE_TIMEOUT, task).await {
+        match tokio::time::timeout(limit, task).await {
             Ok(done) => done.map_err(|error| failed(&error))?,
-            Err(_) => Err(LoadError::CompileTimeout(COMPILE_TIMEOUT)),
+            Err(_) => Err(LoadError::CompileTimeout(limit)),
         }
     }
 

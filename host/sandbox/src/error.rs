@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use perstack_core::Limits;
-use perstack_core::config::ByteSize;
+use perstack_core::config::{ByteSize, TimeLimit};
 
 use crate::typed::LeftOut;
 
@@ -15,7 +15,7 @@ pub enum LoadError {
     Missing { path: String },
     #[error("`{path}` cannot be read")]
     Unreadable { path: String, source: std::io::Error },
-    #[error("the component has {}, more than the {} that are allowed", ByteSize::from_bytes(*.size), ByteSize::from_bytes(*.limit))]
+    #[error("the component has {}, more than the {} that are allowed (`limits.component`)", ByteSize::from_bytes(*.size), ByteSize::from_bytes(*.limit))]
     TooLarge { size: u64, limit: u64 },
     #[error("this is not a WebAssembly component: {reason}")]
     NotAComponent { reason: String },
@@ -29,7 +29,7 @@ pub enum LoadError {
     DoesNotLink { reason: String },
     #[error("the component takes more than is allowed: {reason}")]
     TooDemanding { reason: String },
-    #[error("compiling the component took longer than {} s", .0.as_secs())]
+    #[error("compiling the component took longer than {} (`limits.compile`)", TimeLimit::from(*.0))]
     CompileTimeout(Duration),
     #[error("the component's `list-tools` failed: {0}")]
     ListTools(String),
@@ -55,7 +55,9 @@ impl LoadError {
                 "build it, or correct `component` in perstack.toml; the path is relative to that file"
             }
             Self::Unreadable { .. } => "check the file and its permissions",
-            Self::TooLarge { .. } => "build it with `opt-level = \"s\"`, `lto = true` and `strip = true`",
+            Self::TooLarge { .. } => {
+                "build it with `opt-level = \"s\"`, `lto = true` and `strip = true`, or raise the limit"
+            }
             Self::NotAComponent { .. } => {
                 "build it for `wasm32-wasip2`, or wrap the core module with `wasm-tools component new`"
             }
@@ -68,7 +70,8 @@ impl LoadError {
             }
             Self::ImportNotGranted { .. } => "build the component without this import",
             Self::DoesNotLink { .. } => "build it against package `perstack:plugin@0.1.0`, see `wit/`",
-            Self::TooDemanding { .. } | Self::CompileTimeout(_) => "build a smaller component",
+            Self::TooDemanding { .. } => "build a smaller component",
+            Self::CompileTimeout(_) => "build a smaller component, or raise the limit",
             Self::ListTools(_) | Self::BadTools(_) | Self::BadNeeds { .. } => {
                 "this is a mistake in the skill: tell its author"
             }

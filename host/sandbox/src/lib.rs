@@ -19,6 +19,8 @@ mod component;
 mod convert;
 mod engine;
 mod error;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod inspect;
 mod limits;
 mod logic;
@@ -30,7 +32,8 @@ mod typed;
 
 pub use cache::{Cache, CacheContents, CacheError};
 pub use capability::{
-    CONFIG, DirectoryGrant, EgressConfig, EgressError, Grants, GuestClock, HIDDEN, NetworkGrants, SecretGrant,
+    CONFIG, DialError, Dialed, DirectoryGrant, EgressConfig, EgressError, Grants, GuestClock, HIDDEN, NetworkGrants,
+    SecretGrant,
 };
 pub use component::{ComponentBytes, MAX_COMPONENT_BYTES};
 pub use engine::{Sandbox, SandboxConfig};

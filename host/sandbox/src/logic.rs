@@ -41,7 +41,7 @@ impl Logic {
     /// # Errors
     /// [`LoadError`].
     pub async fn load(sandbox: &Sandbox, component: &ComponentBytes, limits: Limits) -> Result<Self, LoadError> {
-        let linked = sandbox.link_logic(component).await?;
+        let linked = sandbox.link_logic(component, &limits).await?;
         Ok(Self { sandbox: sandbox.clone(), linked, limits, size: component.size() })
     }
 

@@ -81,7 +81,7 @@ impl Skill {
         limits: Limits,
     ) -> Result<Self, LoadError> {
         let started = Instant::now();
-        let (linked, needs) = sandbox.link_skill(component).await?;
+        let (linked, needs) = sandbox.link_skill(component, &limits).await?;
         let link = started.elapsed();
         let grants = match &needs {
             Some(needs) => grants.within(needs),

@@ -111,10 +111,10 @@ mod cases {
         crate::sandbox_recursion::run(0)
     }
 
-    /// Reads a file, wherever it is.
+    /// Reads a file, wherever it is, so many times.
     #[tool]
-    fn sandbox_read_file(path: String) -> Result<String, String> {
-        crate::sandbox_read_file::run(&path)
+    fn sandbox_read_file(path: String, #[arg(default = 1)] times: u32) -> Result<String, String> {
+        crate::sandbox_read_file::run(&path, times)
     }
 
     /// Uses a file as the standard library does not, and says what worked.

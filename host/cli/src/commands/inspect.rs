@@ -6,7 +6,7 @@ use std::path::Path;
 use perstack_core::config::{FilesystemGrant, HostPattern, Needs};
 use perstack_core::{Hints, ToolDefinition};
 use perstack_runtime::{
-    ComponentBytes, HostPolicy, Inspected, LoadError, Project, Purpose, Runtime, RuntimeConfig, Use,
+    ComponentBytes, HostPolicy, Inspected, LoadError, Project, Purpose, Refusal, Runtime, RuntimeConfig, Use,
 };
 use serde_json::{Value, json};
 
@@ -27,11 +27,16 @@ pub(crate) async fn inspect(
     let subject = Subject::find(&args.subject, own.as_ref())?;
     let runtime = Runtime::new(RuntimeConfig { cache: context::cache(), policy, ..RuntimeConfig::default() })?;
     let inspected = runtime.inspect(&subject.component).await.map_err(|error| refused(&args.subject, &error))?;
+    let refused = match &inspected.component.needs {
+        // The workspace is this folder, as with `start`.
+        Some(needs) => runtime.out_of_reach(context::workspace(None)?.root(), &subject.name, needs),
+        None => Vec::new(),
+    };
     let text = if args.json {
-        let described = describe(&subject, &inspected).to_string();
+        let described = describe(&subject, &inspected, &refused).to_string();
         described + "\n"
     } else {
-        show(&subject, &inspected)
+        show(&subject, &inspected, &refused)
     };
     // Who reads nothing has seen nothing.
     drop(stdout().write_all(harmless(&text).as_bytes()));
@@ -101,7 +106,7 @@ fn digest(component: &ComponentBytes) -> String {
     component.digest().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn show(subject: &Subject<'_>, inspected: &Inspected) -> String {
+fn show(subject: &Subject<'_>, inspected: &Inspected, refused: &[Refusal]) -> String {
     let purpose = match inspected.component.purpose {
         Purpose::Skill => "skill",
         Purpose::OtherSkill => "skill of a world of its own",
@@ -133,6 +138,7 @@ fn show(subject: &Subject<'_>, inspected: &Inspected) -> String {
         }
     });
     part("grants", grants.collect());
+    part("policy", refused.iter().map(ToString::to_string).collect());
     for used in &subject.uses {
         if let Some(missing) = missing(inspected, used) {
             text.push_str(&format!("\nto add to perstack.toml:\n{}", lines(used, &missing)));
@@ -261,7 +267,7 @@ fn range(schema: &Value) -> Option<String> {
     (most.saturating_sub(least) <= WIDEST).then(|| format!("{least}..{most}"))
 }
 
-fn describe(subject: &Subject<'_>, inspected: &Inspected) -> Value {
+fn describe(subject: &Subject<'_>, inspected: &Inspected, refused: &[Refusal]) -> Value {
     let needs = |needs: &Needs| {
         json!({
             "network": needs.network.iter().map(ToString::to_string).collect::<Vec<_>>(),
@@ -283,6 +289,7 @@ fn describe(subject: &Subject<'_>, inspected: &Inspected) -> Value {
         "leftOut": inspected.left_out,
         "imports": inspected.component.imports,
         "needs": inspected.component.needs.as_ref().map(needs),
+        "refusedByPolicy": refused.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "grants": subject.uses.iter().map(|used| json!({
             "expertKey": used.expert_key,
             "skillName": used.skill_name,

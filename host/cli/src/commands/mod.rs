@@ -3,6 +3,7 @@
 pub(crate) mod doctor;
 pub(crate) mod inspect;
 pub(crate) mod log;
+pub(crate) mod mcp;
 pub(crate) mod plain;
 pub(crate) mod run;
 pub(crate) mod skill;

@@ -5,7 +5,7 @@ use std::io::{Write, stdout};
 use std::sync::{Mutex, PoisonError};
 
 use perstack_core::{Event, EventBody, Id, ProxyAction, RunEvent, RuntimeEvent};
-use perstack_runtime::{Listener, Project};
+use perstack_runtime::{Advice, Listener};
 
 use crate::tell::{called, reason_of, shortened, text_of};
 use crate::text::{harmless, used};
@@ -18,11 +18,11 @@ pub(crate) struct Plain(Mutex<Shown>);
 
 impl Plain {
     /// `questions`: names of the tools with which the Expert asks the user.
-    pub(crate) fn new(questions: &[String], project: &Project, verbosity: Verbosity) -> Self {
+    pub(crate) fn new(questions: &[String], advice: Advice, verbosity: Verbosity) -> Self {
         Self(Mutex::new(Shown {
             verbosity,
             questions: questions.to_vec(),
-            project: project.clone(),
+            advice,
             runs: BTreeMap::new(),
             streaming: false,
             answered: false,
@@ -41,8 +41,8 @@ pub(crate) enum Verbosity {
 
 struct Shown {
     verbosity: Verbosity,
-    /// What denials are explained with.
-    project: Project,
+    /// What to do about denials.
+    advice: Advice,
     /// Calls that are not told: they are asked.
     questions: Vec<String>,
     /// The runs, by the name of their events and by that of their checkpoints.
@@ -142,8 +142,8 @@ impl Shown {
         match event {
             RuntimeEvent::FileDenied { skill_name, path, reason } => {
                 self.line(depth, &format!("✗ {skill_name}: access to `{path}` denied: {reason}"));
-                let lines = self.project.file_grant(&expert_key, skill_name, path);
-                self.hint(depth + 1, lines.as_deref());
+                let advice = self.advice.file(&expert_key, skill_name, path);
+                self.hint(depth + 1, advice.as_deref());
             }
             RuntimeEvent::ProxyAccess { action: ProxyAction::Allowed, domain, port, skill_name, .. }
                 if self.verbosity == Verbosity::Verbose =>
@@ -153,8 +153,8 @@ impl Shown {
             RuntimeEvent::ProxyAccess { action: ProxyAction::Blocked, domain, port, reason, skill_name } => {
                 let reason = reason.as_deref().unwrap_or("blocked");
                 self.line(depth, &format!("✗ {skill_name}: network access to {domain}:{port} denied: {reason}"));
-                let lines = self.project.network_grant(&expert_key, skill_name, domain, *port);
-                self.hint(depth + 1, lines.as_deref());
+                let advice = self.advice.network(&expert_key, skill_name, domain, *port);
+                self.hint(depth + 1, advice.as_deref());
             }
             RuntimeEvent::SkillStderr { skill_name, message } => {
                 for line in message.lines() {
@@ -168,9 +168,9 @@ impl Shown {
         }
     }
 
-    fn hint(&mut self, depth: usize, lines: Option<&str>) {
-        if let Some(lines) = lines {
-            self.line(depth, &format!("hint: {}", indented(lines, depth)));
+    fn hint(&mut self, depth: usize, advice: Option<&str>) {
+        if let Some(advice) = advice {
+            self.line(depth, &format!("hint: {}", indented(advice, depth)));
         }
     }
 

@@ -13,7 +13,7 @@ use crate::interrupt::Interrupts;
 
 pub(crate) async fn run(args: RunArgs, global: GlobalArgs, policy: Option<HostPolicy>) -> Result<Exit, Failure> {
     let project = context::project_of(global.config.as_deref(), &args.expert_key)?;
-    let workspace = context::workspace(&args.shared)?;
+    let workspace = context::workspace(args.shared.workspace.as_deref())?;
     let runtime = context::runtime(&args.shared, &project, policy)?;
     let prepared = runtime.prepare(&project, &workspace, &args.expert_key).await?;
     warn_left_out(&prepared.summary());

@@ -6,8 +6,7 @@ use std::sync::Arc;
 
 use perstack_core::{Id, Message, Part, ToolCall};
 use perstack_runtime::{
-    HostPolicy, Input, JobChoice, Outcome, Prepared, PreparedExpert, Project, Request, RunError, SkillSummary, Stop,
-    Workspace,
+    HostPolicy, Input, JobChoice, Outcome, Prepared, PreparedExpert, Request, RunError, SkillSummary, Stop, Workspace,
 };
 use serde_json::Value;
 
@@ -28,7 +27,7 @@ pub(crate) async fn start(args: StartArgs, global: GlobalArgs, policy: Option<Ho
         None => ask_for("Expert", global.config.as_deref()).await?,
     };
     let project = context::project_of(global.config.as_deref(), &expert_key)?;
-    let workspace = context::workspace(&args.shared)?;
+    let workspace = context::workspace(args.shared.workspace.as_deref())?;
     let runtime = context::runtime(&args.shared, &project, policy)?;
     let prepared = runtime.prepare(&project, &workspace, &expert_key).await?;
     let summary = prepared.summary();
@@ -44,15 +43,8 @@ pub(crate) async fn start(args: StartArgs, global: GlobalArgs, policy: Option<Ho
     let go_on = |job: Option<&Id>| context::continue_command("start", &expert_key, job, &args.shared, &global);
     let latest = go_on(args.shared.continue_job.as_ref());
     let verbosity = if args.shared.verbose { Verbosity::Verbose } else { Verbosity::Normal };
-    let conversation = Conversation {
-        prepared,
-        project,
-        verbosity,
-        workspace,
-        questions: summary.questions,
-        continuing,
-        go_on: &go_on,
-    };
+    let conversation =
+        Conversation { prepared, verbosity, workspace, questions: summary.questions, continuing, go_on: &go_on };
     match Interrupts::listen()?.unless(conversation.hold(request)).await {
         Ok(ended) => ended,
         Err(exit) => {
@@ -65,7 +57,6 @@ pub(crate) async fn start(args: StartArgs, global: GlobalArgs, policy: Option<Ho
 /// A run, and what the user says to it.
 struct Conversation<'a> {
     prepared: PreparedExpert,
-    project: Project,
     verbosity: Verbosity,
     workspace: Workspace,
     /// Names of the tools with which the Expert asks.
@@ -83,8 +74,8 @@ impl Conversation<'_> {
         let settings = request.settings;
         loop {
             let asked_in = request.job.clone();
-            let running =
-                self.prepared.run(request, Arc::new(Plain::new(&self.questions, &self.project, self.verbosity)));
+            let shown = Plain::new(&self.questions, self.prepared.advice(), self.verbosity);
+            let running = self.prepared.run(request, Arc::new(shown));
             let outcome = match running.await {
                 Ok(outcome) => outcome,
                 Err(RunError::AnswerExpected { job, .. }) if self.continuing => {

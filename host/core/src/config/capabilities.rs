@@ -119,7 +119,7 @@ impl FilesystemGrant {
 
 /// Limits that an Expert's own logic has. It has neither files nor a network, and its state is a part of its journal.
 pub(super) const LOGIC_LIMITS: &[&str] =
-    &["memory", "timeout", "output", "tableElements", "instances", "handles", "buffers"];
+    &["memory", "timeout", "output", "tableElements", "instances", "handles", "buffers", "component", "compile"];
 const SKILL_LIMITS: &[&str] = &[
     "memory",
     "timeout",
@@ -134,6 +134,8 @@ const SKILL_LIMITS: &[&str] = &[
     "download",
     "requests",
     "connections",
+    "component",
+    "compile",
 ];
 
 /// Limits, with defaults for what is not set.
@@ -150,6 +152,7 @@ pub(super) fn read_limits(field: &Field<'_>, known: &[&str]) -> Result<Limits, C
         ("disk", &mut limits.disk, least..=MAX_DISK),
         ("upload", &mut limits.upload, least..=MAX_TRAFFIC),
         ("download", &mut limits.download, least..=MAX_TRAFFIC),
+        ("component", &mut limits.component, least..=ByteSize::from_bytes(Limits::MAX_COMPONENT)),
     ] {
         if let Some(size) = fields.get(name) {
             *limit = read_size(&size, range)?.bytes();
@@ -166,8 +169,10 @@ pub(super) fn read_limits(field: &Field<'_>, known: &[&str]) -> Result<Limits, C
             *limit = number.integer(1..=most, "a number")?;
         }
     }
-    if let Some(timeout) = fields.get("timeout") {
-        limits.timeout = timeout.duration(MIN_CALL_TIME..=MAX_CALL_TIME)?;
+    for (name, limit) in [("timeout", &mut limits.timeout), ("compile", &mut limits.compile)] {
+        if let Some(time) = fields.get(name) {
+            *limit = time.duration(MIN_CALL_TIME..=MAX_CALL_TIME)?;
+        }
     }
     Ok(limits)
 }

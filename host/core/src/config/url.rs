@@ -35,6 +35,17 @@ impl FromStr for DomainPattern {
     }
 }
 
+impl DomainPattern {
+    /// Whether a host is the domain, or below it where it begins with `*.`.
+    pub fn matches(&self, host: &str) -> bool {
+        let (host, pattern) = (host.to_ascii_lowercase(), self.0.to_ascii_lowercase());
+        match pattern.strip_prefix('*') {
+            Some(below) => host.len() > below.len() && host.ends_with(below),
+            None => host == pattern,
+        }
+    }
+}
+
 text! {
     /// An `http` or `https` URL without user name and password.
     HttpUrl
@@ -90,6 +101,21 @@ mod tests {
         }
         for text in ["", "*", "*.", "a_b.com", "a..b", "https://a.b", "a.b:1", "xn--a.com", "a.XN--b", "-a.b", "ä.b"] {
             text.parse::<DomainPattern>().unwrap_err();
+        }
+    }
+
+    #[test]
+    fn a_domain_is_not_what_is_below_it() {
+        let matches = |pattern: &str, host: &str| pattern.parse::<DomainPattern>().unwrap().matches(host);
+        assert!(matches("example.com", "EXAMPLE.com") && matches("*.example.com", "a.b.example.com"));
+        for (pattern, host) in [
+            ("example.com", "a.example.com"),
+            ("*.example.com", "example.com"),
+            ("*.example.com", ".example.com"),
+            ("*.example.com", "badexample.com"),
+            ("example.com", "example.com.evil.example"),
+        ] {
+            assert!(!matches(pattern, host), "{pattern} {host}");
         }
     }
 

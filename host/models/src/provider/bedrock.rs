@@ -23,6 +23,8 @@ use super::credential::Credential;
 use super::error::ConnectError;
 use super::hosted::Offer;
 use family::Family;
+#[cfg(fuzzing)]
+pub(crate) use reply::of_any_bytes as reply_of_any_bytes;
 use send::{Proof, Sender};
 
 const KEY_ID: &str = "AWS_ACCESS_KEY_ID";

@@ -20,8 +20,10 @@ use crate::component::ComponentBytes;
 pub use clocks::GuestClock;
 pub use filesystem::{CONFIG, DirectoryGrant, HIDDEN};
 pub(crate) use filesystem::{ContentsError, Denials, FilesView, GuestFiles, HasFiles, OpenGrants};
+#[cfg(fuzzing)]
+pub(crate) use network::PreparedSecrets;
+pub use network::{DialError, Dialed, EgressConfig, EgressError, NetworkGrants, SecretGrant};
 pub(crate) use network::{Egress, Gate, OpenNetwork, Placeholders};
-pub use network::{EgressConfig, EgressError, NetworkGrants, SecretGrant};
 pub(crate) use random::seeded;
 pub(crate) use state::{SkillState, scope};
 pub(crate) use stdio::Captured;

@@ -13,6 +13,9 @@ mod shape;
 mod to_json;
 mod wit;
 
+#[cfg(any(test, fuzzing))]
+#[expect(clippy::unwrap_used, reason = "a panic is what is looked for")]
+pub(crate) mod properties;
 #[cfg(test)]
 mod tests;
 

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use wasmparser::Parser;
 use wit_parser::decoding::{DecodedWasm, decode};
 use wit_parser::{Function, InterfaceId, PackageId, Resolve, WorldId, WorldItem, WorldKey};
 
@@ -45,6 +46,10 @@ impl Documentation {
         };
         let mut all = Self::default();
         for section in sections {
+            // The library gives as much memory as a section says that it has, before it looks whether there is as much.
+            if let Some(Err(error)) = Parser::new(0).parse_all(section).find(Result::is_err) {
+                return Err(format!("its section `{SECTION}` is no component: {error}"));
+            }
             if !is_shallow(section) {
                 return Err(format!("its section `{SECTION}` has types nested more than {MAX_NESTING} deep"));
             }
@@ -122,6 +127,15 @@ mod tests {
         }
         // In words, one letter for another.
         assert!(unchanged > 0 && unchanged < genuine.len(), "{unchanged}");
+    }
+
+    #[test]
+    fn a_section_that_says_it_is_larger_is_refused_before_there_is_memory_for_it() {
+        let mut longer = b"\0asm\x0d\0\x01\0".to_vec();
+        // A section of types, with a length of four gigabytes.
+        longer.extend([7, 0xff, 0xff, 0xff, 0xff, 0x0f]);
+        let refused = Documentation::read(&[&longer]).err().unwrap();
+        assert!(refused.contains("is no component: unexpected end"), "{refused}");
     }
 
     /// A WIT package whose types name the one below twice, on so many levels, with so many functions that take the last.

@@ -3,9 +3,10 @@
 
 use std::fs::File;
 use std::path::Path;
+use std::time::Duration;
 
 use perstack_core::{Limits, ToolSet};
-use perstack_sandbox::{ComponentBytes, Grants, LoadError, Logic, MAX_COMPONENT_BYTES, Skill};
+use perstack_sandbox::{ComponentBytes, Grants, LoadError, Logic, Sandbox, SandboxConfig, Skill};
 
 use crate::harness::{SHORT, guests, sandbox, skill, still_works};
 
@@ -121,20 +122,29 @@ async fn a_file_that_is_cut_off_is_damaged() {
 
 #[tokio::test]
 async fn a_file_that_is_too_large_is_not_read() {
-    let message = "the component has 65MiB, more than the 64MiB that are allowed";
+    let message = |size: &str, limit: &str| {
+        format!("the component has {size}, more than the {limit} that are allowed (`limits.component`)")
+    };
     let mut bytes = vec![0; 65 << 20];
     bytes[..8].copy_from_slice(b"\0asm\x0d\0\x01\0");
     let error = refused(&bytes).await;
-    assert!(matches!(error, LoadError::TooLarge { limit: MAX_COMPONENT_BYTES, .. }), "{error:?}");
-    assert_eq!(error.to_string(), message);
+    assert_eq!(error.to_string(), message("65MiB", "64MiB"));
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("large.wasm");
     let file = File::create(&path).unwrap();
-    file.set_len(65 << 20).unwrap();
-    assert_eq!(unreadable(&path).to_string(), message);
+    file.set_len(257 << 20).unwrap();
+    assert_eq!(unreadable(&path).to_string(), message("257MiB", "256MiB"));
     // As large as all memory, and then some.
     file.set_len(1 << 42).unwrap();
     assert!(matches!(unreadable(&path), LoadError::TooLarge { .. }));
+}
+
+#[tokio::test]
+async fn what_takes_too_long_to_compile_is_given_up() {
+    let fresh = Sandbox::new(SandboxConfig::default()).unwrap();
+    let limits = Limits { compile: Duration::from_millis(1), ..Limits::default() };
+    let error = Skill::load(&fresh, "cases", &guests(), Grants::default(), limits).await.err().unwrap();
+    assert_eq!(error.to_string(), "compiling the component took longer than 1ms (`limits.compile`)");
 }
 
 fn unreadable(path: &Path) -> LoadError {

@@ -260,3 +260,27 @@ fn part(block: Block) -> GeneratedPart {
         }
     }
 }
+
+/// What comes from a network, and what could come from a provider: `KIND JSON`, a line each, as the content of frames.
+#[cfg(fuzzing)]
+pub(crate) fn of_any_bytes(bytes: &[u8]) {
+    struct Nobody;
+
+    impl Deltas for Nobody {
+        fn reasoning(&self, _piece: &str) {}
+        fn text(&self, _piece: &str) {}
+    }
+
+    let mut frames = Frames::default();
+    frames.push(bytes);
+    while let Ok(Some(_)) = frames.next() {}
+    let mut reply = Reply::default();
+    for line in bytes.split(|byte| *byte == b'\n') {
+        let Some(end) = line.iter().position(|byte| *byte == b' ') else { continue };
+        let kind = String::from_utf8_lossy(&line[..end]);
+        if reply.take(&kind, &line[end..], &Nobody).is_err() {
+            return;
+        }
+    }
+    drop(reply.whole());
+}

@@ -39,7 +39,7 @@ impl OpenGrants {
         let (directory, path) = self.find(path).ok_or(ContentsError::NotGranted)?;
         let (directory, fence) = (directory.clone(), self.fence.clone());
         let read = move || {
-            let place = fence.resolve(&directory.dir, true, &path, LastLink::Follow)?;
+            let place = fence.resolve(&directory, &path, LastLink::Follow)?;
             let reading = Opening::new(OpenFlags::empty(), DescriptorFlags::READ).map_err(|_| Errno::INVAL)?;
             let Descriptor::File(file) = reading.open(&fence, &place, &Disk::new(0))? else {
                 return Err(ContentsError::NotAFile);

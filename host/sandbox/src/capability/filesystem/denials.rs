@@ -50,3 +50,35 @@ impl Denials {
         &self.notes
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use perstack_core::NotKept;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Kept(Mutex<usize>);
+
+    impl Observer for Kept {
+        fn observe(&self, _: Observation) -> Result<(), NotKept> {
+            *self.0.lock().unwrap() += 1;
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_guest_that_tries_everything_is_told_of_for_a_while() {
+        let kept = Arc::new(Kept::default());
+        let mut denials = Denials::new("files", kept.clone());
+        for number in 0..2 * MAX_TOLD {
+            for _ in 0..2 {
+                assert_eq!(denials.tell(&format!("{number}"), Errno::ROFS), Errno::PERM);
+            }
+        }
+        assert_eq!((*kept.0.lock().unwrap(), denials.notes().len()), (MAX_TOLD, MAX_NOTES));
+        assert_eq!(denials.tell("nothing", Errno::NOENT), Errno::NOENT);
+    }
+}

@@ -8,8 +8,9 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::sync::Arc;
 
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat, Statx, StatxAttributes, StatxFlags};
 use rustix::io::Errno;
+use wasmtime_wasi::filesystem::Dir;
 
 /// Where jobs are kept, below the workspace.
 pub(super) const JOBS_FOLDER: &str = "perstack";
@@ -19,7 +20,7 @@ pub const HIDDEN: [&str; 3] = [JOBS_FOLDER, ".env", ".env.local"];
 /// What a guest may read there and not change: it says what guests are granted.
 pub const CONFIG: &str = "perstack.toml";
 /// Bytes of a path, and links on the way to its end: what Linux allows.
-const MAX_PATH_BYTES: usize = 4096;
+pub(super) const MAX_PATH_BYTES: usize = 4096;
 const MAX_LINKS: usize = 40;
 /// Directories between the start of a path and its end. Each is held open meanwhile; the deepest trees of packages that
 /// we know have 40.
@@ -32,6 +33,17 @@ pub(super) struct Identity(u64, u64);
 impl Identity {
     pub(super) fn of(file: impl AsFd) -> Result<Self, Errno> {
         rustix::fs::fstat(file).map(|stat| Self::from(&stat))
+    }
+}
+
+impl Identity {
+    /// Of what is neither a link nor a mount.
+    fn of_plain(stat: &Statx) -> Option<Self> {
+        let is_link = FileType::from_raw_mode(stat.stx_mode.into()) == FileType::Symlink;
+        let tells_mounts = stat.stx_attributes_mask.contains(StatxAttributes::MOUNT_ROOT);
+        let is_mount = stat.stx_attributes.contains(StatxAttributes::MOUNT_ROOT);
+        let device = rustix::fs::makedev(stat.stx_dev_major, stat.stx_dev_minor);
+        (!is_link && tells_mounts && !is_mount).then_some(Self(device, stat.stx_ino))
     }
 }
 
@@ -162,6 +174,15 @@ impl Fence {
         self.read_only.contains(&directory)
     }
 
+    /// Whether a directory may be read-only although its grant is not.
+    pub(super) fn has_read_only(&self) -> bool {
+        !self.read_only.is_empty()
+    }
+
+    pub(super) fn is_protected(&self, file: Identity) -> bool {
+        self.protected.contains(&file)
+    }
+
     pub(super) fn stays_in_place(&self, directory: Identity) -> bool {
         self.in_place.contains(&directory)
     }
@@ -181,25 +202,36 @@ impl Fence {
         Ok(hidden)
     }
 
+    /// The same, where all of it is in the workspaces' roots themselves; nothing where a link or a mount leads to some of it,
+    /// which then has another name elsewhere.
+    pub(super) fn hidden_plainly(&self) -> Option<Vec<Identity>> {
+        let mut hidden = Vec::with_capacity(self.workspaces.len() * HIDDEN.len());
+        for (_, workspace) in &self.workspaces {
+            for name in HIDDEN {
+                match rustix::fs::statx(workspace, name, AtFlags::SYMLINK_NOFOLLOW, StatxFlags::BASIC_STATS) {
+                    Ok(stat) => hidden.push(Identity::of_plain(&stat)?),
+                    Err(Errno::NOENT) => {}
+                    Err(_) => return None,
+                }
+            }
+        }
+        Some(hidden)
+    }
+
     /// Finds out where a path leads, from a directory that it cannot leave.
-    pub(super) fn resolve(
-        &self,
-        start: &Arc<File>,
-        read_only: bool,
-        path: &str,
-        last_link: LastLink,
-    ) -> Result<Place, Errno> {
+    pub(super) fn resolve(&self, start: &Dir, path: &str, last_link: LastLink) -> Result<Place, Errno> {
         if path.len() > MAX_PATH_BYTES {
             return Err(Errno::NAMETOOLONG);
         }
         let mut pending = Vec::new();
         let mut must_be_directory = push_names(&mut pending, path.as_bytes())?;
         let hidden = self.hidden()?;
-        let identity = Identity::of(start)?;
+        let identity = Identity::of(&start.dir)?;
         if hidden.contains(&identity) {
             return Err(Errno::NOENT);
         }
-        let mut levels = vec![Level { directory: start.clone(), identity, read_only }];
+        let read_only = start.perms.write_not_permitted();
+        let mut levels = vec![Level { directory: start.dir.clone(), identity, read_only }];
         let mut links = 0;
         while let (Some(name), Some(here)) = (pending.pop(), levels.last()) {
             let is_last = pending.is_empty();
@@ -259,7 +291,7 @@ impl Fence {
                     return Err(Errno::NOTDIR);
                 }
                 _ => {
-                    let protected = self.protected.contains(&Identity::from(&found.stat));
+                    let protected = self.is_protected(Identity::from(&found.stat));
                     let place = place(name, Some(found), false);
                     return Ok(Place { read_only: place.read_only || protected, ..place });
                 }
@@ -306,6 +338,11 @@ fn push_names(pending: &mut Vec<OsString>, path: &[u8]) -> Result<bool, Errno> {
 /// Whether a file system might take this name for that of something hidden.
 pub(super) fn is_spelling_of_hidden(name: &OsStr) -> bool {
     HIDDEN.iter().any(|hidden| is_spelling_of(name, hidden))
+}
+
+/// Whether a file system might take this name for one that is treated in another way than others, where it is.
+pub(super) fn is_special(name: &OsStr) -> bool {
+    is_spelling_of_hidden(name) || is_spelling_of(name, CONFIG)
 }
 
 /// Whether a file system might take one name for the other: some ignore case, as Unicode has it, and characters that

@@ -64,7 +64,13 @@ impl types::HostDescriptor for FilesView<'_> {
         let opening = Opening::new(open, flags)?;
         let last_link = if opening.is_exclusive() { LastLink::Keep } else { last_link(path_flags, &path) };
         let disk = self.disk.clone();
-        let opened = self.at(&start, path, last_link, move |fence, place| opening.open(fence, &place, &disk)).await?;
+        let opened = self.below(&start, path, move |fence, start, path| {
+            if let Some(opened) = opening.open_plainly(fence, start, path) {
+                return Ok(opened);
+            }
+            opening.open(fence, &fence.resolve(start, path, last_link)?, &disk)
+        });
+        let opened = opened.await?;
         Ok(self.wasi.table.push(opened)?)
     }
 

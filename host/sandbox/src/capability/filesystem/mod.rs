@@ -15,6 +15,7 @@ mod fence;
 mod host;
 mod listing;
 mod opening;
+mod plain;
 mod view;
 
 use std::collections::HashMap;

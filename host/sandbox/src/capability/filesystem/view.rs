@@ -80,12 +80,21 @@ impl FilesView<'_> {
         last_link: LastLink,
         work: impl FnOnce(&Fence, Place) -> Result<R, Errno> + Send + 'static,
     ) -> FsResult<R> {
+        let resolved =
+            move |fence: &Fence, start: &Dir, path: &str| work(fence, fence.resolve(start, path, last_link)?);
+        self.below(start, path, resolved).await
+    }
+
+    /// The same, for work that resolves the path itself.
+    pub(super) async fn below<R: Send + 'static>(
+        &mut self,
+        start: &Resource<Descriptor>,
+        path: String,
+        work: impl FnOnce(&Fence, &Dir, &str) -> Result<R, Errno> + Send + 'static,
+    ) -> FsResult<R> {
         let start = self.dir(start)?;
         let (fence, from) = (self.grants.fence.clone(), start.clone());
-        let done = spawn_blocking(move || {
-            let place = fence.resolve(&from.dir, from.perms.write_not_permitted(), &path, last_link);
-            (place.and_then(|place| work(&fence, place)), path)
-        });
+        let done = spawn_blocking(move || (work(&fence, &from, &path), path));
         let (done, path) = done.await;
         done.map_err(|errno| from_errno(self.denied(&start, &path, errno)))
     }
@@ -113,10 +122,8 @@ impl FilesView<'_> {
         let fence = self.grants.fence.clone();
         let (at, named) = (new_start.clone(), new.1.clone());
         let done = spawn_blocking(move || {
-            let place = |start: Dir, path: &str| {
-                fence.resolve(&start.dir, start.perms.write_not_permitted(), path, LastLink::Keep)
-            };
-            let (old, new) = (place(old_start, &old.1)?, place(new_start, &new.1)?);
+            let old = fence.resolve(&old_start, &old.1, LastLink::Keep)?;
+            let new = fence.resolve(&new_start, &new.1, LastLink::Keep)?;
             old.writable()?;
             new.writable()?;
             old.entry()?;

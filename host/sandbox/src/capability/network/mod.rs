@@ -11,6 +11,7 @@
 //! 4. [`exchange`]: what is sent and received is bounded, in bytes and in time. No redirect is followed.
 //! 5. [`scrub`]: values that come back become placeholders again.
 
+mod dial;
 mod egress;
 mod exchange;
 mod gate;
@@ -27,9 +28,12 @@ use wasmtime_wasi_http::WasiHttpView;
 
 use crate::error::LoadError;
 
+pub use self::dial::{DialError, Dialed};
 pub(crate) use self::egress::Egress;
 pub use self::egress::{EgressConfig, EgressError};
 pub(crate) use self::gate::Gate;
+#[cfg(fuzzing)]
+pub(crate) use self::scrub::properties::Prepared as PreparedSecrets;
 pub(crate) use self::secrets::{Placeholders, Secrets};
 
 /// What a skill may do on the network.
