@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{Read, Write};
 use std::os::unix::fs::symlink;
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use crate::anthropic::{call, reply, serve, text};
@@ -129,6 +130,39 @@ fn a_run_with_a_model_has_all_that_it_needs() {
     assert!(log.stdout.contains("writeTextFile"), "{}", log.stdout);
     let list = project.run(&["--policy", "policy.toml"]);
     assert!(list.stdout.contains("writer"), "{}", list.stdout);
+}
+
+/// The file of credentials is where its provider looks for it, outside of the workspace, and nobody else's file is reached.
+#[test]
+fn a_run_reaches_the_credentials_of_its_model() {
+    let home = tempfile::tempdir().unwrap();
+    let login = home.path().join(".config/gcloud");
+    let elsewhere = tempfile::tempdir().unwrap();
+    fs::create_dir_all(&login).unwrap();
+    for folder in [login.as_path(), elsewhere.path()] {
+        // What is read is refused, which shows that it was read.
+        fs::write(folder.join("application_default_credentials.json"), "{\"type\":\"external_account\"}").unwrap();
+    }
+    let named = elsewhere.path().join("application_default_credentials.json");
+    let workspace = Workspace::new();
+    workspace.write("perstack.toml", "[experts.writer]\ninstruction = 'Write.'\n");
+    workspace.write("policy.toml", DENY);
+    workspace.write("named.env", format!("GOOGLE_APPLICATION_CREDENTIALS={}\n", named.display()));
+    let run = |arguments: &[&str], variable: Option<(&str, &Path)>| -> String {
+        let run = ["run", "writer", "Go", "--policy", "policy.toml", "--provider", "google-vertex"];
+        let mut command = workspace.command(&[&run, arguments].concat());
+        let ran: Ran = command.env("HOME", home.path()).envs(variable).output().unwrap().into();
+        assert_eq!(ran.code, Some(2), "{}", ran.stderr);
+        ran.stderr
+    };
+    for variable in
+        [None, Some(("GOOGLE_APPLICATION_CREDENTIALS", named.as_path())), Some(("CLOUDSDK_CONFIG", elsewhere.path()))]
+    {
+        let said = run(&[], variable);
+        assert!(said.contains("it is of type `external_account`"), "{variable:?}: {said}");
+    }
+    let said = run(&["--env-path", "named.env"], None);
+    assert!(said.contains("Permission denied"), "{said}");
 }
 
 #[test]

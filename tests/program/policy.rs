@@ -193,6 +193,17 @@ fn other_runtimes_are_native_programs() {
     assert_eq!(said, refusal("this project", asks, "native", 1));
 }
 
+/// `docker` asks for a boundary, which every skill has here. Nothing is started for it.
+#[test]
+fn docker_is_local_under_a_policy_too() {
+    for runtime in ["local", "docker"] {
+        let workspace = workspace(&format!("runtime = '{runtime}'\n{PROJECT}"));
+        let ran = run(&workspace, "native = 'deny'\n");
+        assert_eq!(ran.stderr, "", "{runtime}");
+        assert_eq!(ran.events()[0]["type"], "initializeRuntime", "{runtime}");
+    }
+}
+
 #[test]
 fn experts_that_come_with_the_program_are_bound_too() {
     let workspace = Workspace::new();

@@ -18,6 +18,8 @@ use perstack_runtime::{ConnectError, Environment, ScriptedModel, connect};
 use crate::args::SharedArgs;
 use crate::failure::{Exit, Failure};
 
+/// Whose models there are where nobody says.
+const DEFAULT_PROVIDER: ProviderName = ProviderName::Anthropic;
 /// Bytes of a file of variables: thousands of them.
 const MAX_ENV_BYTES: u64 = 1 << 20;
 
@@ -72,10 +74,20 @@ pub(crate) fn model(
         (Some(ProviderChoice::Service(asked)), _, Some(provider)) if provider.name() == asked => provider.clone(),
         (Some(ProviderChoice::Service(asked)), ..) => by_default(asked),
         (None, _, Some(provider)) => provider.clone(),
-        (None, _, None) => by_default(ProviderName::Anthropic),
+        (None, _, None) => by_default(DEFAULT_PROVIDER),
     };
     let reasoning = args.reasoning_budget.or(config.reasoning_budget).unwrap_or(DEFAULT_REASONING_BUDGET);
     Ok(connect(&provider, name(), reasoning, environment))
+}
+
+/// The service that the model would be of; none where a file plays it.
+pub(crate) fn provider_name(args: &SharedArgs, config: &Config) -> Option<ProviderName> {
+    match (args.provider, &config.provider) {
+        (Some(ProviderChoice::Scripted), _) => None,
+        (Some(ProviderChoice::Service(name)), _) => Some(name),
+        (None, Some(provider)) => Some(provider.name()),
+        (None, None) => Some(DEFAULT_PROVIDER),
+    }
 }
 
 /// A service without settings.
@@ -94,9 +106,7 @@ fn by_default(name: ProviderName) -> Provider {
 
 /// The variables of the process, then those of files that it does not have. The process's own are not changed.
 pub(crate) fn environment(env_path: &[PathBuf], config: &Config) -> Result<Environment, Failure> {
-    let mut variables: Environment = env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-        .collect();
+    let mut variables = process_environment();
     let asked = !env_path.is_empty();
     for path in &environment_files(env_path, config) {
         let text = match read(path) {
@@ -111,6 +121,11 @@ pub(crate) fn environment(env_path: &[PathBuf], config: &Config) -> Result<Envir
         }
     }
     Ok(variables)
+}
+
+/// The variables of the process.
+pub(crate) fn process_environment() -> Environment {
+    env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect()
 }
 
 /// The files of variables: those that were named, or those of the project.

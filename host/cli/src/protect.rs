@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 use perstack_core::config::Config;
 use perstack_core::policy::EngineKind;
 use perstack_hardening::{ExecutableMemory, Hardening, Outcome, Place, Reach};
-use perstack_runtime::HostPolicy;
+use perstack_runtime::{Environment, HostPolicy, credentials_file};
 
 use crate::args::{Command, GlobalArgs, SharedArgs, SkillCommand};
 use crate::commands::doctor::Machine;
 use crate::commands::skill::packed_path;
 use crate::context;
 use crate::failure::{Exit, Failure};
-use crate::model::{ProviderChoice, environment_files};
+use crate::model::{ProviderChoice, environment_files, process_environment, provider_name};
 
 /// How names of hosts are resolved, and whose certificates count, where the distributions have it. Keys of servers,
 /// which some have beside the certificates, are not among them.
@@ -36,8 +36,6 @@ const NETWORK: &[&str] = &[
 ];
 /// Certificates of one's own, for OpenSSL and those who do as it does.
 const CERTIFICATE_VARIABLES: [&str; 2] = ["SSL_CERT_FILE", "SSL_CERT_DIR"];
-/// A file with the credentials of a model's service, for Vertex AI. One that `.env` names is not known yet.
-const CREDENTIALS_VARIABLE: &str = "GOOGLE_APPLICATION_CREDENTIALS";
 /// How many processors may be used, how memory is given back, and which pages were touched, so that a call clears no
 /// others.
 const MACHINE: &[&str] = &[
@@ -134,11 +132,16 @@ fn places(command: Option<&Command>, global: &GlobalArgs) -> Result<Vec<Place>, 
 fn add_run(args: &SharedArgs, config: &Config, add: &mut impl FnMut(Reach, Vec<PathBuf>)) {
     add(Reach::Write, vec![args.workspace.clone().unwrap_or_else(|| ".".into())]);
     add(Reach::Read, environment_files(&args.env_path, config));
-    add(Reach::Read, env::var_os(CREDENTIALS_VARIABLE).into_iter().map(PathBuf::from).collect());
+    add(Reach::Read, credentials(args, config, &process_environment()).into_iter().collect());
     add(Reach::Write, caches());
     if args.provider == Some(ProviderChoice::Scripted) {
         add(Reach::Read, args.model.iter().map(PathBuf::from).collect());
     }
+}
+
+/// The file of credentials that the run's model needs. One that `.env` names is not known yet.
+fn credentials(args: &SharedArgs, config: &Config, environment: &Environment) -> Option<PathBuf> {
+    credentials_file(provider_name(args, config)?, environment)
 }
 
 /// The folders of compiled components and their key. They are made now: later there is nowhere to make them.
@@ -146,4 +149,42 @@ fn caches() -> Vec<PathBuf> {
     // What is wrong with them is told when they are used.
     drop(context::open_cache());
     context::cache_folders().map(Vec::from).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::args::Args;
+
+    const LOGIN: &str = "/home/me/.config/gcloud/application_default_credentials.json";
+
+    fn reached(arguments: &[&str], config: &str, variables: &[(&str, &str)]) -> Option<PathBuf> {
+        let arguments = [&["perstack", "run", "expert", "query"], arguments].concat();
+        let Some(Command::Run(command)) = Args::try_parse_from(arguments).unwrap().command else { panic!("no run") };
+        let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        let environment = [("HOME", "/home/me")].iter().chain(variables).map(own).collect();
+        credentials(&command.shared, &Config::parse(config).unwrap(), &environment)
+    }
+
+    #[test]
+    fn credentials_are_reached_by_who_uses_them() {
+        let vertex = &["--provider", "google-vertex"];
+        let configured = "[provider]\nproviderName = 'google-vertex'\n";
+        let named = ("GOOGLE_APPLICATION_CREDENTIALS", "/keys/robot.json");
+        for (arguments, config, variables, file) in [
+            (&vertex[..], "", &[][..], Some(LOGIN)),
+            (&[], configured, &[], Some(LOGIN)),
+            (vertex, "", &[named], Some("/keys/robot.json")),
+            (vertex, "", &[("GOOGLE_APPLICATION_CREDENTIALS", "")], Some(LOGIN)),
+            (vertex, "", &[("CLOUDSDK_CONFIG", "/gcloud")], Some("/gcloud/application_default_credentials.json")),
+            (vertex, "", &[("GOOGLE_VERTEX_API_KEY", "key"), named], None),
+            (&[], "", &[named], None),
+            (&["--provider", "anthropic"], configured, &[named], None),
+            (&["--provider", "scripted", "--model", "replies.toml"], configured, &[named], None),
+        ] {
+            assert_eq!(reached(arguments, config, variables), file.map(PathBuf::from), "{arguments:?} {variables:?}");
+        }
+    }
 }

@@ -12,5 +12,5 @@ pub mod fuzzing;
 mod provider;
 mod scripted;
 
-pub use provider::{ConnectError, Environment, connect};
+pub use provider::{ConnectError, Environment, connect, credentials_file};
 pub use scripted::{DEFAULT_CONTEXT_WINDOW, MAX_PIECES, MAX_REPLIES, MAX_SCRIPT_BYTES, ScriptError, ScriptedModel};

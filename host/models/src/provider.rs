@@ -15,6 +15,8 @@ mod request;
 mod transport;
 mod vertex;
 
+use std::path::PathBuf;
+
 use perstack_core::config::{Hosted, ProviderName, ReasoningBudget};
 use perstack_core::{Deltas, GeneratedPart, Generation, Model, ModelError, NotOffered, Prompt, StopReason};
 use rig_core::DynModel;
@@ -39,6 +41,15 @@ const SONNET_4_5_WINDOW: u64 = 200_000;
 
 /// Times that a provider may pause in one reply, for what it runs itself.
 const MAX_PAUSES: usize = 20;
+
+/// The file of credentials that a provider reads under these variables, whether it is there or not; none where it reads
+/// none. For who confines a process before there is a model.
+pub fn credentials_file(provider: ProviderName, environment: &Environment) -> Option<PathBuf> {
+    match provider {
+        ProviderName::GoogleVertex => vertex::credentials_file(environment),
+        _ => None,
+    }
+}
 
 /// How a model is spoken to.
 pub(crate) enum Spoken {

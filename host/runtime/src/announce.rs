@@ -17,7 +17,7 @@ impl Ground {
         let settings = &self.job.settings;
         let expert = &self.expert.config;
         let started_at = now();
-        let run = self.job.store.run(recorder.run_id())?;
+        let run = self.job.store.run(recorder.run_id());
         run.put_setting(&RunSetting {
             job_id: recorder.job_id().clone(),
             run_id: recorder.run_id().clone(),

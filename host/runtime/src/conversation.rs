@@ -383,7 +383,7 @@ impl Conversation {
         let store = &self.ground.job.store;
         let checkpoint = &self.checkpoint;
         if !self.ground.rank.is_coordinator() {
-            return Ok(store.run(&checkpoint.run_id)?.put_latest_checkpoint(&checkpoint.id)?);
+            return Ok(store.run(&checkpoint.run_id).put_latest_checkpoint(&checkpoint.id)?);
         }
         let Some(job) = store.job()? else {
             return Err(RunError::DamagedJournal("its job is gone".into()));

@@ -39,7 +39,7 @@ impl JobScope {
     /// Records events under a run of a new name.
     pub(crate) fn recorder(&self) -> Result<Arc<Recorder>, RunError> {
         let run_id = new_id()?;
-        let run = self.store.run(&run_id)?;
+        let run = self.store.run(&run_id);
         Ok(Arc::new(Recorder::new(self.store.id().clone(), run_id, run, self.listener.clone())))
     }
 

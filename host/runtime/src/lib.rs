@@ -26,6 +26,8 @@
 //! # tokio::runtime::Runtime::new().unwrap().block_on(example(folder.path())).unwrap();
 //! ```
 //!
+//! Jobs are kept in files of the workspace, or in whatever [`Storage`] a program brings: [`Workspace::with_storage`].
+//!
 //! What a host's operator allows is a [`HostPolicy`]: no project is prepared that asks for more.
 //!
 //! An Expert's own logic is a component that asks the host for everything. What it is answered goes into a journal
@@ -73,12 +75,15 @@ pub use error::{ProjectError, RunError};
 pub use grant::Advice;
 pub use inspect::{Inspected, Use};
 pub use perstack_mcp::{ServeError, serve_lines};
-pub use perstack_models::{ConnectError, Environment, ScriptError, ScriptedModel, connect};
+pub use perstack_models::{ConnectError, Environment, ScriptError, ScriptedModel, connect, credentials_file};
 pub use perstack_native::supervise;
 pub use perstack_sandbox::{
     Cache, CacheContents, CacheError, ComponentBytes, EgressConfig, EgressError, LoadError, PackError, Purpose, pack,
 };
-pub use perstack_store::{EventEntry, JobHistory, StoreError, Workspace};
+pub use perstack_store::{
+    BrokenPromise, Durability, EventEntry, Existing, InvalidName, JobHistory, LocalFiles, Storage, StorageLock,
+    StorageName, StoreError, Workspace, check_storage,
+};
 pub use policy::{HostPolicy, PolicyError, Refusal};
 pub use prepare::{NativeServers, PreparedExpert, Runtime, RuntimeConfig, accept};
 pub use project::{BundledFile, Project};

@@ -44,10 +44,10 @@ pub(crate) fn delegate_position(
     expert: &LoadedExpert,
     start: DelegateStart,
 ) -> Result<Position, RunError> {
-    let run = job.store.run(&start.run_id)?;
+    let run = job.store.run(&start.run_id);
     if let Some(latest) = run.latest_checkpoint()? {
         let checkpoint = job.store.checkpoint(&latest)?;
-        let journal = Journal::open(job.store.journal(&start.run_id)?)?;
+        let journal = Journal::open(job.store.journal(&start.run_id))?;
         // It says so last, when all its events are told.
         if matches!(checkpoint.status, CheckpointStatus::Completed | CheckpointStatus::StoppedByError) {
             let (run_id, given) = (start.run_id, Given::default());
@@ -106,7 +106,7 @@ impl PreparedExpert {
             JobChoice::From { checkpoint, .. } => self.branch(store, checkpoint)?,
             _ => {
                 let checkpoint = store.checkpoint(&job.latest_checkpoint_id.ok_or_else(damaged)?)?;
-                let journal = Journal::open(store.journal(&checkpoint.run_id)?)?;
+                let journal = Journal::open(store.journal(&checkpoint.run_id))?;
                 (checkpoint, journal)
             }
         };
@@ -144,10 +144,10 @@ impl PreparedExpert {
             return Err(RunError::OtherExpert { job, started, asked: asked.clone() });
         }
         let run_id = new_id()?;
-        let mut journal = Journal::open(store.journal(&run_id)?)?;
+        let mut journal = Journal::open(store.journal(&run_id))?;
         let covered = checkpoint.metadata.as_ref().and_then(|metadata| metadata.journal_entries).unwrap_or(1);
         let covered = usize::try_from(covered).unwrap_or(usize::MAX);
-        for record in Journal::open(store.journal(&checkpoint.run_id)?)?.records().iter().take(covered) {
+        for record in Journal::open(store.journal(&checkpoint.run_id))?.records().iter().take(covered) {
             journal.append_ahead(record.clone())?;
         }
         Ok((Checkpoint { run_id, ..checkpoint }, journal))
@@ -215,7 +215,7 @@ struct Entrance<'a> {
 
 impl Entrance<'_> {
     fn begin_run(&self, new: NewRun<'_>) -> Result<Position, RunError> {
-        let mut journal = Journal::open(self.store.journal(&new.run_id)?)?;
+        let mut journal = Journal::open(self.store.journal(&new.run_id))?;
         // A process that was killed right here has left its entry.
         if journal.records().is_empty() {
             let mut seed = [0; 32];

@@ -1,18 +1,20 @@
-//! What can go wrong with files.
+//! What can go wrong with what is kept.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-/// Why something could not be read or kept.
+use crate::InvalidName;
+
+/// Why something could not be read or kept. The place is a path where it is a file, or else what the storage calls it.
 #[derive(Debug, thiserror::Error)]
 #[expect(missing_docs, reason = "each variant's text says what it is")]
 pub enum StoreError {
-    #[error("`{}` cannot be written: {source}", .path.display())]
-    Write { path: PathBuf, source: io::Error },
-    #[error("`{}` cannot be read: {source}", .path.display())]
-    Read { path: PathBuf, source: io::Error },
-    #[error("`{}` is damaged: {reason}", .path.display())]
-    Damaged { path: PathBuf, reason: String },
+    #[error("`{place}` cannot be written: {source}")]
+    Write { place: String, source: io::Error },
+    #[error("`{place}` cannot be read: {source}")]
+    Read { place: String, source: io::Error },
+    #[error("`{place}` is damaged: {reason}")]
+    Damaged { place: String, reason: String },
     #[error("there is no job `{0}` in this workspace")]
     NoSuchJob(String),
     #[error("there is a job `{0}` already")]
@@ -23,6 +25,8 @@ pub enum StoreError {
     JournalFull { limit: u64, unit: &'static str },
     #[error("the name `{0}` is too long to keep state under")]
     NameTooLong(String),
+    #[error(transparent)]
+    InvalidName(#[from] InvalidName),
 }
 
 impl StoreError {
@@ -45,16 +49,13 @@ impl StoreError {
             Self::JobLocked(_) => "wait until it is done, or stop it",
             Self::JournalFull { .. } => "start a new job",
             Self::NameTooLong(_) => "choose a shorter name",
+            Self::InvalidName(_) => "choose another name",
         }
     }
 
-    pub(crate) fn write(path: &Path) -> impl FnOnce(io::Error) -> Self {
-        let path = path.to_owned();
-        move |source| Self::Write { path, source }
-    }
-
-    pub(crate) fn read(path: &Path) -> impl FnOnce(io::Error) -> Self {
-        let path = path.to_owned();
-        move |source| Self::Read { path, source }
+    /// For a folder of this machine.
+    pub(crate) fn folder(path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let place = path.display().to_string();
+        move |source| Self::Read { place, source }
     }
 }

@@ -1,13 +1,12 @@
 //! A journal: entries that are numbered from 1, and never changed.
 
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::StoreError;
-use crate::file::{self, Durability, Existing};
+use crate::folder::Folder;
+use crate::{Durability, Existing, StoreError};
 
 /// Entries of one journal. A run has a hundred steps by default; this is where a guest that asks without end is stopped.
 const MAX_ENTRIES: u64 = 100_000;
@@ -18,14 +17,13 @@ const MAX_BYTES: u64 = 256 << 20;
 /// The journal of one run.
 #[derive(Debug)]
 pub struct JournalStore {
-    folder: PathBuf,
+    folder: Folder,
     bytes: AtomicU64,
 }
 
 impl JournalStore {
-    pub(crate) fn open(folder: PathBuf) -> Result<Self, StoreError> {
-        file::create_folder(&folder)?;
-        Ok(Self { folder, bytes: AtomicU64::new(0) })
+    pub(crate) fn new(folder: Folder) -> Self {
+        Self { folder, bytes: AtomicU64::new(0) }
     }
 
     /// All entries, in order.
@@ -36,10 +34,9 @@ impl JournalStore {
         let mut entries = Vec::new();
         let mut bytes = 0;
         for number in 1..=MAX_ENTRIES {
-            let path = self.path(number);
-            let Some(entry) = file::read(&path)? else { break };
+            let Some((entry, size)) = self.folder.read_sized(&name(number))? else { break };
             entries.push(entry);
-            bytes += path.metadata().map_err(StoreError::read(&path))?.len();
+            bytes += size;
         }
         self.bytes.store(bytes, Ordering::Relaxed);
         Ok(entries)
@@ -57,12 +54,12 @@ impl JournalStore {
         if self.bytes.load(Ordering::Relaxed) > MAX_BYTES {
             return Err(StoreError::JournalFull { limit: MAX_BYTES, unit: "bytes" });
         }
-        let bytes = file::write(&self.path(number), entry, Existing::Keep, Durability::Synced)?;
+        let bytes = self.folder.write(&name(number), entry, Existing::Keep, Durability::Synced)?;
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
         Ok(())
     }
+}
 
-    fn path(&self, number: u64) -> PathBuf {
-        self.folder.join(format!("{number:06}.json"))
-    }
+fn name(number: u64) -> String {
+    format!("{number:06}.json")
 }

@@ -1,13 +1,14 @@
 //! One run's settings and events.
 
-use std::path::PathBuf;
-
 use perstack_core::{Event, Id, RunSetting};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::StoreError;
-use crate::file::{self, Durability, Existing};
+use crate::folder::Folder;
+use crate::{Durability, Existing, StoreError};
+
+const SETTING: &str = "run-setting.json";
+const LATEST: &str = "latest.json";
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -18,13 +19,12 @@ struct Latest {
 /// One run of a job.
 #[derive(Debug)]
 pub struct RunStore {
-    folder: PathBuf,
+    folder: Folder,
 }
 
 impl RunStore {
-    pub(crate) fn open(folder: PathBuf) -> Result<Self, StoreError> {
-        file::create_folder(&folder)?;
-        Ok(Self { folder })
+    pub(crate) fn new(folder: Folder) -> Self {
+        Self { folder }
     }
 
     /// Says what the run was started with.
@@ -32,7 +32,7 @@ impl RunStore {
     /// # Errors
     /// [`StoreError::Write`].
     pub fn put_setting(&self, setting: &RunSetting) -> Result<(), StoreError> {
-        file::write(&self.folder.join("run-setting.json"), setting, Existing::Replace, Durability::Buffered).map(drop)
+        self.folder.write(SETTING, setting, Existing::Replace, Durability::Buffered).map(drop)
     }
 
     /// Says from which checkpoint the run goes on. The job itself says it of its first Expert's run.
@@ -41,7 +41,7 @@ impl RunStore {
     /// [`StoreError::Write`].
     pub fn put_latest_checkpoint(&self, id: &Id) -> Result<(), StoreError> {
         let latest = Latest { latest_checkpoint_id: id.clone() };
-        file::write(&self.latest_path(), &latest, Existing::Replace, Durability::Synced).map(drop)
+        self.folder.write(LATEST, &latest, Existing::Replace, Durability::Synced).map(drop)
     }
 
     /// From which checkpoint the run goes on; none if it has not begun.
@@ -49,12 +49,8 @@ impl RunStore {
     /// # Errors
     /// [`StoreError::Read`], [`StoreError::Damaged`].
     pub fn latest_checkpoint(&self) -> Result<Option<Id>, StoreError> {
-        let latest: Option<Latest> = file::read(&self.latest_path())?;
+        let latest: Option<Latest> = self.folder.read(LATEST)?;
         Ok(latest.map(|latest| latest.latest_checkpoint_id))
-    }
-
-    fn latest_path(&self) -> PathBuf {
-        self.folder.join("latest.json")
     }
 
     /// Keeps an event, and gives it as JSON. Events of a run have different times, so none is written over.
@@ -62,12 +58,11 @@ impl RunStore {
     /// # Errors
     /// [`StoreError::Write`].
     pub fn put_event(&self, event: &Event) -> Result<Value, StoreError> {
-        let failed = |error: serde_json::Error| StoreError::write(&self.folder)(error.into());
-        let json = serde_json::to_value(event).map_err(failed)?;
+        let json = serde_json::to_value(event).map_err(|error| self.folder.unwritable(error.into()))?;
         let kind = json.get("type").and_then(Value::as_str).unwrap_or_default();
         let step = json.get("stepNumber").and_then(Value::as_u64).unwrap_or_default();
-        let path = self.folder.join(format!("event-{}-{step}-{kind}.json", event.timestamp));
-        file::write(&path, &json, Existing::Keep, Durability::Buffered)?;
+        let name = format!("event-{}-{step}-{kind}.json", event.timestamp);
+        self.folder.write(&name, &json, Existing::Keep, Durability::Buffered)?;
         Ok(json)
     }
 }

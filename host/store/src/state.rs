@@ -1,22 +1,17 @@
-//! State of guests, in files of their own.
+//! State of guests, in documents of their own.
 
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions, TryLockError};
-use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use perstack_core::{Id, Scope, StateChange, StateEntries, StateError, StoredValue};
 use serde::{Deserialize, Serialize};
 
-use crate::StoreError;
-use crate::file::{self, Durability, Existing};
+use crate::folder::Folder;
+use crate::{Durability, Existing, StorageLock, StoreError};
 
-/// How often a lock that another call holds is tried again. Calls mostly hold it for less.
-const LOCK_RETRY: Duration = Duration::from_millis(2);
-/// Runs whose last change a file remembers. A killed run that is continued after so many others have changed the same
+/// Runs whose last change a document remembers. A killed run that is continued after so many others have changed the same
 /// state may make its very last change again.
 const MAX_COMMITS: usize = 1024;
-/// Bytes of a file's name before its ending; file systems allow 255.
+/// Bytes of a document's name before its ending; file systems allow 255.
 const MAX_NAME_BYTES: usize = 200;
 
 /// Whose state it is. Nobody else's is ever read or changed.
@@ -41,21 +36,21 @@ pub struct Commit<'a> {
 #[derive(Clone, Debug)]
 pub struct StateAccess {
     owner: StateOwner,
-    workspace: PathBuf,
-    job: PathBuf,
+    workspace: Folder,
+    job: Folder,
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
-struct StateFile {
+struct Kept {
     entries: BTreeMap<String, StoredValue>,
     /// Runs with the last journal entry of theirs that is in here; the latest at the end.
     commits: Vec<(Id, u64)>,
 }
 
 impl StateAccess {
-    pub(crate) fn new(owner: StateOwner, workspace: &Path, job: &Path) -> Self {
-        Self { owner, workspace: workspace.join("state"), job: job.join("state") }
+    pub(crate) fn new(owner: StateOwner, workspace: Folder, job: Folder) -> Self {
+        Self { owner, workspace, job }
     }
 
     /// Waits until nobody else in this workspace, in whatever process, holds this guest's state, then holds it until
@@ -63,18 +58,13 @@ impl StateAccess {
     ///
     /// # Errors
     /// [`StoreError::Write`].
-    pub async fn lock(&self) -> Result<File, StoreError> {
-        let path = self.path(&self.workspace, "lock")?;
-        let lock = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
-        let lock = lock.map_err(StoreError::write(&path))?;
+    pub async fn lock(&self) -> Result<StorageLock, StoreError> {
+        let folder = self.folder(&self.workspace)?;
+        let name = self.name("lock")?;
         loop {
-            match lock.try_lock() {
-                Ok(()) => {
-                    file::remove_unfinished_of(&self.path(&self.workspace, "json")?)?;
-                    return Ok(lock);
-                }
-                Err(TryLockError::WouldBlock) => tokio::time::sleep(LOCK_RETRY).await,
-                Err(TryLockError::Error(error)) => return Err(StoreError::write(&path)(error)),
+            match folder.try_lock(&name)? {
+                Some(lock) => return Ok(lock),
+                None => tokio::time::sleep(folder.lock_retry()).await,
             }
         }
     }
@@ -85,10 +75,10 @@ impl StateAccess {
     /// [`StoreError::Read`], [`StoreError::Damaged`].
     pub fn load(&self, entries: &mut StateEntries) -> Result<(), StoreError> {
         for (scope, folder) in [(Scope::Job, &self.job), (Scope::Workspace, &self.workspace)] {
-            let path = self.path(folder, "json")?;
-            let file: StateFile = file::read(&path)?.unwrap_or_default();
-            for (key, value) in file.entries {
-                let damaged = |error: StateError| StoreError::Damaged { path: path.clone(), reason: error.to_string() };
+            let (folder, name) = (self.folder(folder)?, self.name("json")?);
+            let kept: Kept = folder.read(&name)?.unwrap_or_default();
+            for (key, value) in kept.entries {
+                let damaged = |error: StateError| folder.damaged(&name, error.to_string());
                 entries.apply(&StateChange { scope, key, value: Some(value) }).map_err(damaged)?;
             }
         }
@@ -105,40 +95,42 @@ impl StateAccess {
             if changes.peek().is_none() {
                 continue;
             }
-            let path = self.path(folder, "json")?;
-            let mut file: StateFile = file::read(&path)?.unwrap_or_default();
-            if file.commits.iter().any(|(run, entry)| run == commit.run_id && *entry >= commit.entry) {
+            let (folder, name) = (self.folder(folder)?, self.name("json")?);
+            let mut kept: Kept = folder.read(&name)?.unwrap_or_default();
+            if kept.commits.iter().any(|(run, entry)| run == commit.run_id && *entry >= commit.entry) {
                 continue;
             }
             for change in changes {
                 match &change.value {
-                    Some(value) => drop(file.entries.insert(change.key.clone(), value.clone())),
-                    None => drop(file.entries.remove(&change.key)),
+                    Some(value) => drop(kept.entries.insert(change.key.clone(), value.clone())),
+                    None => drop(kept.entries.remove(&change.key)),
                 }
             }
-            file.commits.retain(|(run, _)| run != commit.run_id);
-            file.commits.push((commit.run_id.clone(), commit.entry));
-            let surplus = file.commits.len().saturating_sub(MAX_COMMITS);
-            file.commits.drain(..surplus);
-            file::write(&path, &file, Existing::Replace, Durability::Synced)?;
+            kept.commits.retain(|(run, _)| run != commit.run_id);
+            kept.commits.push((commit.run_id.clone(), commit.entry));
+            let surplus = kept.commits.len().saturating_sub(MAX_COMMITS);
+            kept.commits.drain(..surplus);
+            folder.write(&name, &kept, Existing::Replace, Durability::Synced)?;
         }
         Ok(())
     }
 
-    fn path(&self, scope: &Path, ending: &str) -> Result<PathBuf, StoreError> {
-        let folder = scope.join(file_name(&self.owner.expert)?);
-        file::create_folder(&folder)?;
+    fn folder(&self, scope: &Folder) -> Result<Folder, StoreError> {
+        Ok(scope.folder(&encoded(&self.owner.expert)?))
+    }
+
+    fn name(&self, ending: &str) -> Result<String, StoreError> {
         let name = match &self.owner.skill {
-            Some(skill) => file_name(skill)?,
+            Some(skill) => encoded(skill)?,
             // No skill's name is written like this.
             None => "%logic".to_owned(),
         };
-        Ok(folder.join(format!("{name}.{ending}")))
+        Ok(format!("{name}.{ending}"))
     }
 }
 
-/// A name as a file's: what is not a letter, a digit, `-` or `_` is written as `%` and two hexadecimal digits.
-fn file_name(name: &str) -> Result<String, StoreError> {
+/// A name as a document's: what is not a letter, a digit, `-` or `_` is written as `%` and two hexadecimal digits.
+fn encoded(name: &str) -> Result<String, StoreError> {
     let mut encoded = String::with_capacity(name.len());
     for byte in name.bytes() {
         if byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_' {
@@ -155,12 +147,18 @@ fn file_name(name: &str) -> Result<String, StoreError> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
     use super::*;
+    use crate::{LocalFiles, Storage};
 
     fn fixture() -> (tempfile::TempDir, StateAccess, Id) {
         let folder = tempfile::tempdir().unwrap();
         let owner = StateOwner { expert: "@org/game".into(), skill: Some("../score".into()) };
-        let access = StateAccess::new(owner, &folder.path().join("perstack"), &folder.path().join("job"));
+        let storage: Arc<dyn Storage> = Arc::new(LocalFiles::new(folder.path()));
+        let scope = |name| Folder::new(storage.clone(), name);
+        let access = StateAccess::new(owner, scope("state"), scope("jobs/mine/state"));
         (folder, access, Id::from_entropy([1; 24]))
     }
 
@@ -189,11 +187,14 @@ mod tests {
 
     #[test]
     fn names_stay_in_their_folder() {
-        let (folder, access, _) = fixture();
-        let path = access.path(&access.workspace, "json").unwrap();
-        assert_eq!(path, folder.path().join("perstack/state/%40org%2fgame/%2e%2e%2fscore.json"));
-        assert!(file_name(&"x".repeat(201)).is_err());
-        assert!(file_name("").is_err());
+        let (folder, access, run_id) = fixture();
+        let commit = Commit { run_id: &run_id, entry: 1 };
+        access.apply(&[set(Scope::Workspace, "wins", "1"), set(Scope::Job, "wins", "1")], commit).unwrap();
+        for scope in ["state", "jobs/mine/state"] {
+            assert!(folder.path().join(scope).join("%40org%2fgame/%2e%2e%2fscore.json").exists());
+        }
+        assert!(encoded(&"x".repeat(201)).is_err());
+        assert!(encoded("").is_err());
     }
 
     #[tokio::test]

@@ -5,12 +5,14 @@ mod access;
 mod credentials;
 mod transport;
 
+use std::path::PathBuf;
+
 use perstack_core::config::GoogleVertexSetting;
 use rig_core::http_client::DynHttpClient;
 use rig_core::providers::anthropic::{AnthropicConfig, ToolInputStreaming};
 use rig_core::providers::gemini::GeminiConfig;
 
-use super::connect::Service;
+use super::connect::{Environment, Service};
 use super::credential::Credential;
 use super::error::ConnectError;
 use super::hosted::Offer;
@@ -27,6 +29,9 @@ const CONTINENTS: &[&str] = &["eu", "us"];
 /// What rig has to be given in place of a key, and never sends.
 const NO_KEY: &str = "none";
 
+/// A key of the express mode, which takes the place of credentials.
+const KEY: &str = "GOOGLE_VERTEX_API_KEY";
+
 /// Where the settings of one model lead.
 struct Place {
     /// Without a slash at its end; the model follows.
@@ -34,6 +39,14 @@ struct Place {
     proof: Proof,
     credential: Credential,
     access: Option<Access>,
+}
+
+/// The file of credentials that would be read; none where a key takes its place.
+pub(crate) fn credentials_file(environment: &Environment) -> Option<PathBuf> {
+    match environment.get(KEY) {
+        Some(key) if !key.is_empty() => None,
+        _ => credentials::file(environment),
+    }
 }
 
 impl Service<'_> {
@@ -68,7 +81,6 @@ impl Service<'_> {
     }
 
     fn vertex_place(&self, setting: &GoogleVertexSetting, protocol: Protocol) -> Result<Place, ConnectError> {
-        const KEY: &str = "GOOGLE_VERTEX_API_KEY";
         let base = self.base_url(&setting.http, "GOOGLE_VERTEX_BASE_URL")?;
         if self.variable(KEY).is_some() {
             if protocol == Protocol::Anthropic {
@@ -128,7 +140,6 @@ mod tests {
     use perstack_core::config::{ProviderName, ReasoningBudget};
 
     use super::*;
-    use crate::Environment;
 
     #[test]
     fn addresses_are_those_of_the_location() {

@@ -112,9 +112,15 @@ fn choose(args: &LogArgs, workspace: &Workspace) -> Result<Option<Job>, Failure>
     if let Some(id) = &args.job {
         return workspace.history(id).job().map_err(unreadable);
     }
-    let jobs = workspace.jobs().map_err(unreadable)?.into_iter();
-    let has_run = |id: &Id| args.run.as_ref().is_none_or(|run| workspace.history(id).has_run(run));
-    Ok(jobs.filter(|job| has_run(&job.id)).max_by_key(|job| job.started_at))
+    let mut latest: Option<Job> = None;
+    for job in workspace.jobs().map_err(unreadable)? {
+        let is_later = latest.as_ref().is_none_or(|latest| job.started_at >= latest.started_at);
+        let has_run = |run: &Id| workspace.history(&job.id).has_run(run).map_err(unreadable);
+        if is_later && args.run.as_ref().map_or(Ok(true), has_run)? {
+            latest = Some(job);
+        }
+    }
+    Ok(latest)
 }
 
 impl Found {

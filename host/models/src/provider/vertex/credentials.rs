@@ -60,20 +60,11 @@ struct Written {
 impl Credentials {
     /// Those that the environment names, or those of `gcloud`.
     pub(super) fn find(environment: &Environment) -> Result<Self, ConnectError> {
-        let variable = |name: &str| environment.get(name).filter(|value| !value.is_empty());
-        let path = match variable(FILE) {
-            Some(path) => PathBuf::from(path),
-            None => {
-                let folder = variable("CLOUDSDK_CONFIG")
-                    .map(PathBuf::from)
-                    .or_else(|| Some(Path::new(variable("HOME")?).join(LOGIN_FOLDER)));
-                let path = folder.map(|folder| folder.join(LOGIN_FILE)).filter(|path| path.is_file());
-                path.ok_or(ConnectError::MissingKey {
-                    provider: perstack_core::config::ProviderName::GoogleVertex,
-                    variable: FILE,
-                })?
-            }
-        };
+        let path = named_file(environment).or_else(|| login_file(environment).filter(|path| path.is_file()));
+        let path = path.ok_or(ConnectError::MissingKey {
+            provider: perstack_core::config::ProviderName::GoogleVertex,
+            variable: FILE,
+        })?;
         Self::read(&path).map_err(|reason| ConnectError::Credentials { path: path.display().to_string(), reason })
     }
 
@@ -123,6 +114,27 @@ impl Credentials {
             Kind::Person { client_secret, refresh_token, .. } => vec![client_secret.clone(), refresh_token.clone()],
         }
     }
+}
+
+/// Where the credentials would be read from.
+pub(super) fn file(environment: &Environment) -> Option<PathBuf> {
+    named_file(environment).or_else(|| login_file(environment))
+}
+
+/// The one that the environment names.
+fn named_file(environment: &Environment) -> Option<PathBuf> {
+    variable(environment, FILE).map(PathBuf::from)
+}
+
+/// The one of `gcloud`, whether it is there or not.
+fn login_file(environment: &Environment) -> Option<PathBuf> {
+    let below_home = || Some(Path::new(variable(environment, "HOME")?).join(LOGIN_FOLDER));
+    let folder = variable(environment, "CLOUDSDK_CONFIG").map(PathBuf::from).or_else(below_home);
+    folder.map(|folder| folder.join(LOGIN_FILE))
+}
+
+fn variable<'a>(environment: &'a Environment, name: &str) -> Option<&'a str> {
+    environment.get(name).map(String::as_str).filter(|value| !value.is_empty())
 }
 
 /// Whether a URL stays on this machine, where nobody listens in.
