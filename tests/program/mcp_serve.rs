@@ -107,7 +107,7 @@ fn a_client_calls_components_within_their_grants() {
     assert!(failed && said[0].contains("time limit of 2 s"), "{said:?}");
     client.call("sandbox_progress", &json!({ "reports": 3, "characters": 5 }));
     let told: Vec<f64> = client.notes.iter().map(|note| note["params"]["progress"].as_f64().unwrap()).collect();
-    assert!(told.len() == 3 && told.windows(2).all(|pair| pair[0] < pair[1]), "{told:?}");
+    assert!(told.len() == 4 && told.windows(2).all(|pair| pair[0] < pair[1]), "{told:?}");
     assert_eq!(client.ask("tools/call", &json!({ "name": "nothing" }))["error"]["code"], -32602);
     assert_eq!(client.leave(), (Some(0), String::new()));
     // All of it is on record.
@@ -202,7 +202,7 @@ async def main():
         tools = (await session.list_tools()).tools
         answer = await session.call_tool("sandbox_echo", {"text": "hello"})
         failed = await session.call_tool("sandbox_read_file", {"path": "out"})
-        print(len(tools) > 3, answer.content[0].text, failed.isError)
+        print(len(tools) > 3, answer.content[0].text, failed.is_error)
 
 asyncio.run(main())
 "#;

@@ -46,7 +46,8 @@ impl Calls {
         self.lock().remove(token);
     }
 
-    fn report(&self, said: &ProgressNotificationParam) {
+    /// A server tells how far a call is.
+    pub(crate) fn report(&self, said: &ProgressNotificationParam) {
         let (observer, observation) = {
             let mut calls = self.lock();
             let Some(call) = calls.get_mut(&said.progress_token) else { return };
@@ -85,7 +86,6 @@ fn fraction(said: &ProgressNotificationParam) -> Option<f32> {
 pub(crate) struct Client {
     /// The workspace as a URI, for servers on this machine.
     pub(crate) root: Option<String>,
-    pub(crate) calls: Arc<Calls>,
     /// Whether the server said that its tools changed.
     pub(crate) changed: Arc<AtomicBool>,
 }
@@ -102,10 +102,6 @@ impl ClientHandler for Client {
 
     async fn list_roots(&self, _: RequestContext<RoleClient>) -> Result<ListRootsResult, ErrorData> {
         Ok(ListRootsResult::new(self.root.iter().map(|root| Root::new(root.clone()).with_name("workspace")).collect()))
-    }
-
-    async fn on_progress(&self, said: ProgressNotificationParam, _: NotificationContext<RoleClient>) {
-        self.calls.report(&said);
     }
 
     async fn on_tool_list_changed(&self, _: NotificationContext<RoleClient>) {

@@ -99,8 +99,8 @@ impl Connection {
     ) -> Result<Self, String> {
         let begun = Instant::now();
         let (calls, changed) = (Arc::<Calls>::default(), Arc::<AtomicBool>::default());
-        let client = Client { root, calls: calls.clone(), changed: changed.clone() };
-        let transport = Guarded::new(transport, budget.clone());
+        let client = Client { root, changed: changed.clone() };
+        let transport = Guarded::new(transport, budget.clone(), calls.clone());
         let serving = client.serve_with_lifecycle(transport, ClientLifecycleMode::Initialize);
         let service = match timeout(INITIALIZE_TIMEOUT, serving).await {
             Ok(Ok(service)) => service,

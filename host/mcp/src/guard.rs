@@ -5,11 +5,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use rmcp::RoleClient;
-use rmcp::model::{ClientNotification, JsonRpcMessage, RequestId};
+use rmcp::model::{ClientNotification, JsonRpcMessage, RequestId, ServerNotification};
 use rmcp::service::{RxJsonRpcMessage, TxJsonRpcMessage};
 use rmcp::transport::Transport;
 use tokio::sync::Notify;
 
+use crate::calls::Calls;
 use crate::limits::{MAX_BYTES_BETWEEN, MAX_UNASKED_MESSAGES};
 
 /// What a server has said since its last answer, and why the connection was ended, if we did.
@@ -66,13 +67,14 @@ impl Budget {
 pub(crate) struct Guarded<T> {
     inner: T,
     budget: Arc<Budget>,
+    calls: Arc<Calls>,
     /// Requests without an answer.
     open: HashSet<RequestId>,
 }
 
 impl<T> Guarded<T> {
-    pub(crate) fn new(inner: T, budget: Arc<Budget>) -> Self {
-        Self { inner, budget, open: HashSet::new() }
+    pub(crate) fn new(inner: T, budget: Arc<Budget>, calls: Arc<Calls>) -> Self {
+        Self { inner, budget, calls, open: HashSet::new() }
     }
 
     /// Whether somebody waits for this answer; not for another.
@@ -129,6 +131,12 @@ impl<T: Transport<RoleClient>> Transport<RoleClient> for Guarded<T> {
             }
             if !self.budget.unasked() {
                 return None;
+            }
+            if let JsonRpcMessage::Notification(notification) = &message
+                && let ServerNotification::ProgressNotification(said) = &notification.notification
+            {
+                // Here, in the order in which they come: rmcp may take up an answer before what came ahead of it.
+                self.calls.report(&said.params);
             }
             if answers.is_none() {
                 return Some(message);
