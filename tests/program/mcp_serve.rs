@@ -1,7 +1,8 @@
 //! `perstack mcp`: what an MCP client gets. Clients of the official kits, in TypeScript and Python, run where
 //! `PERSTACK_TEST_MCP` names the folder that `.ci/run` makes.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use serde_json::{Value, json};
@@ -171,6 +172,65 @@ fn the_policy_binds_what_is_served() {
     let mut client = Client::begin(workspace.command(&["mcp", "--skills", "tester", "--policy", "policy.toml"]));
     assert_eq!(client.call("sandbox_read_file", &json!({ "path": "in/file" })), (false, vec!["text".to_owned()]));
     client.leave();
+}
+
+/// One request over HTTP: the answer's status, and all of it.
+fn request(port: u16, head: &[&str], body: &str) -> (u16, String) {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    let length = format!("Content-Length: {}", body.len());
+    let accept = "Accept: application/json, text/event-stream\r\nContent-Type: application/json\r\nConnection: close";
+    let head = [head, &[accept, &length, "", body]].concat().join("\r\n");
+    stream.write_all(head.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    (answer.split(' ').nth(1).unwrap().parse().unwrap(), answer)
+}
+
+#[test]
+fn over_http_a_client_needs_the_token_and_is_no_page() {
+    let workspace = workspace();
+    let mut command = workspace.command(&["mcp", "--skills", "tester", "--http", "127.0.0.1:0"]);
+    command.stdin(Stdio::null()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut said = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let port = said.next().unwrap().rsplit_once(':').unwrap().1.strip_suffix("/mcp").unwrap().parse().unwrap();
+    let token = said.next().unwrap();
+    let token = format!("Authorization: {}", token.split('`').nth(1).unwrap().strip_prefix("Authorization: ").unwrap());
+    let host = format!("Host: 127.0.0.1:{port}");
+    let (post, host, token) = ("POST /mcp HTTP/1.1", host.as_str(), token.as_str());
+    let own = json!({ "name": "test", "version": "1" });
+    let params = json!({ "protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": own });
+    let begin = json!({ "jsonrpc": "2.0", "id": 1, "method": "initialize", "params": params }).to_string();
+    for (status, head) in [
+        (401, &[post, host][..]),
+        (401, &[post, host, "Authorization: Bearer 0123"]),
+        (404, &["POST /other HTTP/1.1", host, token]),
+        // A page of another site, and one whose name was made to lead here.
+        (403, &[post, host, token, "Origin: https://evil.example"]),
+        (403, &[post, "Host: evil.example", token]),
+    ] {
+        let answer = request(port, head, &begin);
+        assert_eq!(answer.0, status, "{head:?}: {}", answer.1);
+    }
+    let (status, answer) = request(port, &[post, host, token], &begin);
+    assert!(status == 200 && answer.contains("\"name\":\"perstack\""), "{answer}");
+    let session = answer.lines().find(|line| line.to_lowercase().starts_with("mcp-session-id: ")).unwrap();
+    let again = [post, host, token, session, "MCP-Protocol-Version: 2025-06-18"];
+    let begun = json!({ "jsonrpc": "2.0", "method": "notifications/initialized" }).to_string();
+    assert_eq!(request(port, &again, &begun).0, 202);
+    let echo = json!({ "name": "sandbox_echo", "arguments": { "text": "over HTTP" } });
+    let call = json!({ "jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": echo }).to_string();
+    let (status, answer) = request(port, &again, &call);
+    assert!(status == 200 && answer.contains("over HTTP"), "{answer}");
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(child.id().try_into().unwrap()), nix::sys::signal::SIGTERM)
+        .unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(143));
+    assert!(workspace.run(&["log"]).stdout.contains("completed"), "the session has ended");
+    let elsewhere = workspace.run(&["mcp", "--skills", "tester", "--http", "0.0.0.0:0"]);
+    assert!(
+        elsewhere.code == Some(2) && elsewhere.stderr.contains("can be reached from other machines"),
+        "{elsewhere:?}"
+    );
 }
 
 const TYPESCRIPT: &str = r#"

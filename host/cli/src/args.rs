@@ -1,5 +1,6 @@
 //! The command line, as it is typed.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args as Arguments, Parser, Subcommand};
@@ -63,7 +64,7 @@ pub(crate) enum Command {
     #[command(after_help = "Examples:\n  perstack inspect weather.wasm             a file\n  \
                             perstack inspect researcher/weather       a skill of an Expert")]
     Inspect(InspectArgs),
-    /// Serves Experts and skills to an MCP client, over stdin and stdout.
+    /// Serves Experts and skills to MCP clients: to the one that starts it, or over HTTP.
     #[command(
         after_help = "Examples:\n  perstack mcp                              each Expert of this project is a tool\n  \
                             perstack mcp --skills researcher          the tools of an Expert's skills\n\n\
@@ -90,6 +91,10 @@ pub(crate) struct McpArgs {
     /// Experts whose skills' tools are served themselves. No model is needed for them.
     #[arg(long, value_name = "EXPERT", num_args = 1..)]
     pub(crate) skills: Vec<String>,
+    /// Serves over HTTP in place of stdin and stdout, at an address of this machine: 127.0.0.1:8931, or :0 for any free port.
+    /// Clients need the token in `PERSTACK_MCP_TOKEN`, or the one that is shown.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) http: Option<SocketAddr>,
     /// The folder that Experts share, where jobs are kept; by default this one.
     #[arg(long, value_name = "PATH")]
     pub(crate) workspace: Option<PathBuf>,

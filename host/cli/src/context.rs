@@ -148,6 +148,12 @@ pub(crate) fn warn(message: &str) {
     eprintln!("warning: {}", crate::text::harmless(message));
 }
 
+/// Says something that one has to know, where stdout is for others.
+#[expect(clippy::print_stderr, reason = "this is where the program speaks to people")]
+pub(crate) fn note(message: &str) {
+    eprintln!("{}", crate::text::harmless(message));
+}
+
 /// The folders of compiled components and of the key that proves them genuine.
 pub(crate) fn cache_folders() -> Result<[PathBuf; 2], String> {
     let cache = base_folder("XDG_CACHE_HOME", ".cache")?;

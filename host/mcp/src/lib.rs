@@ -5,7 +5,7 @@
 //! - [`Server`] is one server during one run: connected when it is needed, again if it ended, and closed at last.
 //! - [`ServerTools`] are the tools that it had at one time, as a tool set.
 //!
-//! - [`Offer`] is what MCP clients are offered, by [`serve_lines`].
+//! - [`Offer`] is what MCP clients are offered, by [`serve_lines`] and [`serve_http`].
 //!
 //! No server is trusted. Whatever it does is an error of a call at the most; what it can make larger is bounded in
 //! `limits.rs`, and what passes between it and rmcp goes through `guard.rs`.
@@ -26,5 +26,5 @@ mod stderr;
 
 pub use harmless::harmless;
 pub use link::{Dial, DialError, Duplex, Launch, Launched, Life, Link, Listener, ServerEvent, Times};
-pub use serve::{MAX_CALLS, Offer, Progress, Report, ServeError, serve_lines};
+pub use serve::{HTTP_PATH, MAX_CALLS, Offer, Progress, Report, ServeError, serve_http, serve_lines};
 pub use server::{Server, ServerConfig, ServerTools};

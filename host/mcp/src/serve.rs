@@ -3,12 +3,14 @@
 //! No client is trusted. What it sends is bounded, and it can do nothing but call the tools that it is offered.
 
 mod handler;
+mod http;
 mod stdio;
 
 use perstack_core::{ToolDefinition, ToolError, ToolOutput};
 use serde_json::Value;
 
 pub use handler::MAX_CALLS;
+pub use http::{HTTP_PATH, serve_http};
 pub use stdio::serve_lines;
 
 /// What clients are offered, and who answers them.

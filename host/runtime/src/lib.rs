@@ -74,7 +74,7 @@ mod toolbox;
 pub use error::{ProjectError, RunError};
 pub use grant::Advice;
 pub use inspect::{Inspected, Use};
-pub use perstack_mcp::{ServeError, serve_lines};
+pub use perstack_mcp::{HTTP_PATH, ServeError, serve_http, serve_lines};
 pub use perstack_models::{ConnectError, Environment, ScriptError, ScriptedModel, connect, credentials_file};
 pub use perstack_native::supervise;
 pub use perstack_sandbox::{

@@ -1,13 +1,19 @@
 //! `perstack mcp`: Experts and skills for any MCP client.
 
+use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
-use perstack_runtime::{HostPolicy, Project, Served, Service, serve_lines};
+use perstack_runtime::{HTTP_PATH, HostPolicy, Project, Served, Service, serve_http, serve_lines};
+use tokio::net::TcpListener;
 
 use crate::args::{GlobalArgs, McpArgs};
 use crate::context;
 use crate::failure::{Exit, Failure};
 use crate::interrupt::Interrupts;
+
+/// The variable with what clients over HTTP have to know.
+const TOKEN: &str = "PERSTACK_MCP_TOKEN";
 
 pub(crate) async fn mcp(args: &McpArgs, global: &GlobalArgs, policy: Option<HostPolicy>) -> Result<Exit, Failure> {
     let shared = args.shared();
@@ -16,8 +22,16 @@ pub(crate) async fn mcp(args: &McpArgs, global: &GlobalArgs, policy: Option<Host
     let runtime = context::runtime(&shared, &project, policy)?;
     let mut interrupts = Interrupts::listen()?;
     let service = Arc::new(Service::new(&runtime, &project, &workspace, &served).await?);
-    let serving = serve_lines(service.clone(), tokio::io::stdin(), tokio::io::stdout());
-    let ended = interrupts.unless(serving).await;
+    let ended = match args.http {
+        None => {
+            let serving = serve_lines(service.clone(), tokio::io::stdin(), tokio::io::stdout());
+            interrupts.unless(serving).await
+        }
+        Some(address) => {
+            let (listener, token) = (listen(address).await?, token()?);
+            interrupts.unless(serve_http(service.clone(), listener, &token)).await
+        }
+    };
     service.close().await?;
     match ended {
         Ok(Ok(())) => Ok(Exit::Done),
@@ -27,6 +41,37 @@ pub(crate) async fn mcp(args: &McpArgs, global: &GlobalArgs, policy: Option<Host
         }
         Err(exit) => Ok(exit),
     }
+}
+
+/// Where clients connect to.
+async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
+    if !address.ip().is_loopback() {
+        let hint =
+            "name an address such as 127.0.0.1:8931, and have a server with TLS pass on what comes from elsewhere";
+        let message = format_args!("`{address}` can be reached from other machines");
+        return Err(Failure::new(Exit::NotStarted, message, Some(hint.to_owned())));
+    }
+    let failed = |error: io::Error| {
+        let hint = "choose another port, or `:0` for any that is free".to_owned();
+        Failure::new(Exit::NotStarted, format_args!("`{address}` cannot be listened at: {error}"), Some(hint))
+    };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    context::note(&format!("serving at http://{address}{HTTP_PATH}"));
+    Ok(listener)
+}
+
+/// What clients have to know: as it was set, or made up and shown.
+fn token() -> Result<String, Failure> {
+    if let Some(token) = std::env::var(TOKEN).ok().filter(|token| !token.is_empty()) {
+        return Ok(token);
+    }
+    let mut random = [0; 24];
+    getrandom::fill(&mut random)
+        .map_err(|error| Failure::new(Exit::NotStarted, format_args!("no randomness: {error}"), None))?;
+    let token: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+    context::note(&format!("clients send `Authorization: Bearer {token}`; set `{TOKEN}` for one of your own"));
+    Ok(token)
 }
 
 /// What was named, or all Experts of the project.

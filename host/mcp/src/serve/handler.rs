@@ -15,7 +15,7 @@ use tokio::sync::{Semaphore, mpsc};
 
 use super::{Offer, Report};
 
-/// Calls of one client that are under way at the same time. More are refused: each has a guest, and its memory.
+/// Calls that are under way at the same time. More are refused: each has a guest, and its memory.
 pub const MAX_CALLS: usize = 64;
 /// Reports of progress that wait for the client; more are left out.
 const MAX_REPORTS: usize = 64;
