@@ -161,3 +161,28 @@ fn what_is_no_event_is_passed_over_and_a_damaged_one_is_told() {
     assert_eq!(ran.code, Some(2));
     assert!(ran.stderr.contains("-retry.json"), "{}", ran.stderr);
 }
+
+/// Of a job with a hundred thousand events only those are read that are shown; the rest here could not be.
+#[test]
+fn a_large_job_is_searched_by_names() {
+    let workspace = done();
+    let events = crate::harness::files(&workspace.job().path().join("runs"));
+    let folder = events.iter().find(|path| path.to_string_lossy().contains("-retry")).unwrap().parent().unwrap();
+    let unreadable = workspace.path().join("unreadable");
+    for number in 0..100_000_u32 {
+        // A file has no more names than 65,000 everywhere.
+        if number % 50_000 == 0 {
+            drop(fs::remove_file(&unreadable));
+            fs::write(&unreadable, "nonsense").unwrap();
+        }
+        let name = format!("event-{}-{}-callTools.json", 99_000_000_000_000 + u64::from(number), 10 + number / 1000);
+        fs::hard_link(&unreadable, folder.join(name)).unwrap();
+    }
+    let retried = log(&workspace, &["--type", "retry", "--json"]);
+    assert_eq!((retried.code, kinds(&retried).as_slice()), (Some(0), &["retry".to_owned()][..]), "{}", retried.stderr);
+    let first = log(&workspace, &["--take", "20"]);
+    assert!(first.code == Some(0) && first.stdout.contains("startRun"), "{first:?}");
+    let step = log(&workspace, &["--step", "1", "--tools"]);
+    assert!(step.code == Some(0) && step.stdout.contains("readTextFile"), "{step:?}");
+    assert_eq!(log(&workspace, &["--step", "60"]).code, Some(2), "these are read");
+}

@@ -267,7 +267,6 @@ pub(crate) mod properties {
             let finder = &self.scrubber.finder;
             let shown: Vec<&str> = self.scrubber.secrets.iter().map(|secret| self.placeholders.of(*secret)).collect();
             assert_eq!(out, finder.replace_all_bytes(text, &shown));
-            assert!(!finder.is_match(&out[..]));
         }
     }
 }
