@@ -190,7 +190,7 @@ impl Connection {
         let options = PeerRequestOptions::with_timeout(CALL_TIMEOUT)
             .reset_timeout_on_progress()
             .with_max_total_timeout(LONG_CALL_TIMEOUT);
-        let handle = match self.peer.send_cancellable_request(request, options).await {
+        let handle = match self.unless_over(self.peer.send_cancellable_request(request, options)).await {
             Ok(handle) => handle,
             Err(error) => return Err(ToolError::Ended(self.reason(error).await)),
         };
@@ -203,7 +203,7 @@ impl Connection {
         self.calls.begin(handle.progress_token.clone(), call);
         let mut under_way =
             UnderWay { connection: self, id: Some(handle.id.clone()), token: handle.progress_token.clone() };
-        let answered = handle.await_response().await;
+        let answered = self.unless_over(handle.await_response()).await;
         // It has been answered, or cancelled because of its time.
         under_way.id = None;
         match answered {
@@ -218,6 +218,15 @@ impl Connection {
                 Err(ToolError::Ended(format!("it did not answer within {} s", timeout.as_secs())))
             }
             Err(error) => Err(ToolError::Ended(self.reason(error).await)),
+        }
+    }
+
+    /// Waits for something, but no longer than we use the connection: rmcp may take a while to notice that we have ended it,
+    /// with what the server still sends.
+    async fn unless_over<T>(&self, work: impl Future<Output = Result<T, ServiceError>>) -> Result<T, ServiceError> {
+        tokio::select! {
+            done = work => done,
+            () = self.budget.over() => Err(ServiceError::TransportClosed),
         }
     }
 
@@ -237,7 +246,9 @@ impl Connection {
 
     /// Whether it has ended.
     pub(crate) fn is_closed(&self) -> bool {
-        self.peer.is_transport_closed() || *self.closed.lock().unwrap_or_else(PoisonError::into_inner)
+        self.budget.reason().is_some()
+            || self.peer.is_transport_closed()
+            || *self.closed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Closes it, and ends the server's process.

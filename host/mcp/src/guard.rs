@@ -49,7 +49,7 @@ impl Budget {
     }
 
     /// Waits until the connection is ended, if we do.
-    async fn over(&self) {
+    pub(crate) async fn over(&self) {
         let mut ended = std::pin::pin!(self.end.notified());
         ended.as_mut().enable();
         if self.ended.get().is_none() {
