@@ -90,8 +90,6 @@ fn what_is_not_there_yet_is_refused_by_name() {
         refused(&workspace)
     };
     says(&refused_with("[experts.broken]\ninstruction = 'x'"), "`ANTHROPIC_API_KEY` is not set");
-    let mcp = format!("{PROJECT}[experts.broken.skills.web]\ntype = 'mcpStdioSkill'\ncommand = 'npx'\n");
-    says(&refused_with(&mcp), "skill `web` of Expert `broken`: MCP servers cannot be used yet");
     let grant = |grant: &str| format!("{WITH_SKILL}[experts.broken.skills.tools.capabilities]\n{grant}\n");
     says(&refused_with(&grant("secrets = { KEY = ['api.exa.ai'] }")), "granted variable `KEY`, which is not set");
     says(&refused_with(&grant("env = ['NOT_SET']")), "granted variable `NOT_SET`, which is not set");

@@ -222,9 +222,10 @@ fn an_expert_picks_and_omits_tools() {
     }
     // Another version is another program, which is not a component.
     let workspace = workspace(&declared("packageName = '@perstack/base@0.0.34'"), &script);
-    let ran = run(&workspace, &["Go"]);
+    workspace.write("policy.toml", "native = 'deny'\n");
+    let ran = run(&workspace, &["--policy", "policy.toml", "Go"]);
     assert_eq!(ran.code, Some(2));
-    assert!(ran.stderr.contains("MCP servers cannot be used yet"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("starts the native program `npx`"), "{}", ran.stderr);
 }
 
 #[test]
