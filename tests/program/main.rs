@@ -28,6 +28,7 @@ mod kill;
 mod log;
 mod logic;
 mod mcp;
+mod mcp_install;
 mod mcp_remote;
 mod mcp_serve;
 mod mcp_servers;

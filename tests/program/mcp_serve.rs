@@ -11,7 +11,7 @@ use crate::harness::{Workspace, program};
 use crate::mcp_servers::servers;
 
 /// A client that says what it is told to.
-struct Client {
+pub(crate) struct Client {
     child: Child,
     to: Option<ChildStdin>,
     from: BufReader<ChildStdout>,
@@ -21,7 +21,7 @@ struct Client {
 }
 
 impl Client {
-    fn begin(mut command: Command) -> Self {
+    pub(crate) fn begin(mut command: Command) -> Self {
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let (to, from) = (child.stdin.take(), BufReader::new(child.stdout.take().unwrap()));
         let mut client = Self { child, to, from, latest: 0, notes: Vec::new() };
@@ -51,7 +51,7 @@ impl Client {
     }
 
     /// A call's answer: whether it failed, and its texts.
-    fn call(&mut self, tool: &str, arguments: &Value) -> (bool, Vec<String>) {
+    pub(crate) fn call(&mut self, tool: &str, arguments: &Value) -> (bool, Vec<String>) {
         let meta = json!({ "progressToken": "how far" });
         let answer = self.ask("tools/call", &json!({ "name": tool, "arguments": arguments, "_meta": meta }));
         let texts = answer["result"]["content"].as_array().unwrap_or_else(|| panic!("{answer}")).iter();
@@ -65,7 +65,7 @@ impl Client {
         tools.iter().map(|tool| tool["name"].as_str().unwrap().to_owned()).collect()
     }
 
-    fn leave(mut self) -> (Option<i32>, String) {
+    pub(crate) fn leave(mut self) -> (Option<i32>, String) {
         drop(self.to.take());
         let output = self.child.wait_with_output().unwrap();
         (output.status.code(), String::from_utf8(output.stderr).unwrap())
@@ -73,7 +73,7 @@ impl Client {
 }
 
 /// An Expert whose skill may read one folder and use no network.
-fn workspace() -> Workspace {
+pub(crate) fn workspace() -> Workspace {
     let workspace = Workspace::new();
     workspace.write(
         "perstack.toml",

@@ -8,6 +8,7 @@ use perstack_core::Id;
 use perstack_core::config::{ReasoningBudget, RuntimeName};
 
 use crate::commands::log::{Condition, Steps};
+use crate::commands::mcp::install::{Client, EntryName};
 use crate::model::ProviderChoice;
 
 /// Runs AI agents ("Experts") whose skills and logic are WASI components.
@@ -67,9 +68,9 @@ pub(crate) enum Command {
     /// Serves Experts and skills to MCP clients: to the one that starts it, or over HTTP.
     #[command(
         after_help = "Examples:\n  perstack mcp                              each Expert of this project is a tool\n  \
-                            perstack mcp --skills researcher          the tools of an Expert's skills\n\n\
-                            In a client's configuration: command `perstack`, arguments `mcp` and the above, with `--config` and\n\
-                            `--workspace`. Each component has what its Expert grants it, and every call is in `perstack log`."
+                            perstack mcp --skills researcher          the tools of an Expert's skills\n  \
+                            perstack mcp install --client vscode      what a client needs to know\n\n\
+                            Each component has what its Expert grants it, and every call is in `perstack log`."
     )]
     Mcp(McpArgs),
     /// Gets components ready to be skills.
@@ -85,16 +86,52 @@ pub(crate) enum SkillCommand {
 }
 
 #[derive(Debug, Arguments)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct McpArgs {
+    #[command(subcommand)]
+    pub(crate) command: Option<McpCommand>,
+    #[command(flatten)]
+    pub(crate) served: ServedArgs,
+    /// Serves over HTTP in place of stdin and stdout, at an address of this machine: 127.0.0.1:8931, or :0 for any free port.
+    /// Clients need the token in `PERSTACK_MCP_TOKEN`, or the one that is shown.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) http: Option<SocketAddr>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum McpCommand {
+    /// Shows, or writes, what a client of MCP needs to know to start `perstack mcp` in this workspace.
+    #[command(
+        after_help = "Examples:\n  perstack mcp install --client claude                    shows what belongs into .mcp.json\n  \
+                      perstack mcp install --client vscode --skills writer --write"
+    )]
+    Install(InstallArgs),
+}
+
+#[derive(Debug, Arguments)]
+pub(crate) struct InstallArgs {
+    /// Whose configuration: claude (.mcp.json), cursor (.cursor/mcp.json) or vscode (.vscode/mcp.json), in the workspace.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) client: Client,
+    /// Writes it. What else is in the file stays as it is.
+    #[arg(long)]
+    pub(crate) write: bool,
+    /// What the client calls this server.
+    #[arg(long, value_name = "NAME", default_value = "perstack")]
+    pub(crate) name: EntryName,
+    #[command(flatten)]
+    pub(crate) served: ServedArgs,
+}
+
+/// What is served, and how.
+#[derive(Debug, Arguments)]
+#[group(skip)]
+pub(crate) struct ServedArgs {
     /// Experts that are tools; all of the project's where nothing is named.
     pub(crate) experts: Vec<String>,
     /// Experts whose skills' tools are served themselves. No model is needed for them.
     #[arg(long, value_name = "EXPERT", num_args = 1..)]
     pub(crate) skills: Vec<String>,
-    /// Serves over HTTP in place of stdin and stdout, at an address of this machine: 127.0.0.1:8931, or :0 for any free port.
-    /// Clients need the token in `PERSTACK_MCP_TOKEN`, or the one that is shown.
-    #[arg(long, value_name = "ADDRESS")]
-    pub(crate) http: Option<SocketAddr>,
     /// The folder that Experts share, where jobs are kept; by default this one.
     #[arg(long, value_name = "PATH")]
     pub(crate) workspace: Option<PathBuf>,
@@ -109,7 +146,7 @@ pub(crate) struct McpArgs {
     pub(crate) env_path: Vec<PathBuf>,
 }
 
-impl McpArgs {
+impl ServedArgs {
     /// What it has in common with `run`.
     pub(crate) fn shared(&self) -> SharedArgs {
         SharedArgs {

@@ -12,12 +12,13 @@ mod policy;
 mod protect;
 mod tell;
 mod text;
+mod whole;
 
 use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::args::{Args, Command, SkillCommand};
+use crate::args::{Args, Command, McpCommand, SkillCommand};
 use crate::failure::Failure;
 use crate::protect::Protected;
 
@@ -57,7 +58,10 @@ fn run(args: Args) -> Result<failure::Exit, Failure> {
             Some(Command::Doctor(command)) => commands::doctor::doctor(&command, &global, policy, protected).await,
             Some(Command::Inspect(command)) => commands::inspect::inspect(&command, &global, policy).await,
             Some(Command::Log(command)) => commands::log::log(&command),
-            Some(Command::Mcp(command)) => commands::mcp::mcp(&command, &global, policy).await,
+            Some(Command::Mcp(command)) => match &command.command {
+                None => commands::mcp::mcp(&command, &global, policy).await,
+                Some(McpCommand::Install(command)) => commands::mcp::install::install(command, &global),
+            },
             Some(Command::Run(command)) => commands::run::run(command, global, policy).await,
             Some(Command::Skill(SkillCommand::Pack(command))) => commands::skill::pack(&command),
             Some(Command::Start(command)) => commands::start::start(command, global, policy).await,

@@ -8,7 +8,7 @@ use perstack_core::policy::EngineKind;
 use perstack_hardening::{ExecutableMemory, Hardening, Outcome, Place, Reach};
 use perstack_runtime::{Environment, HostPolicy, credentials_file};
 
-use crate::args::{Command, GlobalArgs, SharedArgs, SkillCommand};
+use crate::args::{Command, GlobalArgs, McpCommand, SharedArgs, SkillCommand};
 use crate::commands::doctor::Machine;
 use crate::commands::skill::packed_path;
 use crate::context;
@@ -108,7 +108,12 @@ fn places(command: Option<&Command>, global: &GlobalArgs) -> Result<Vec<Place>, 
     match command {
         Some(Command::Run(command)) => add_run(&command.shared, &config, &mut add),
         Some(Command::Start(command)) => add_run(&command.shared, &config, &mut add),
-        Some(Command::Mcp(command)) => add_run(&command.shared(), &config, &mut add),
+        Some(Command::Mcp(command)) => match &command.command {
+            None => add_run(&command.served.shared(), &config, &mut add),
+            Some(McpCommand::Install(command)) => {
+                add(Reach::Write, vec![command.served.workspace.clone().unwrap_or_else(here)]);
+            }
+        },
         Some(Command::Doctor(command)) => {
             add(Reach::Read, environment_files(&command.env_path, &config));
             add(Reach::Write, caches());

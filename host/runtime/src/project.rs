@@ -112,7 +112,7 @@ impl Project {
     }
 
     /// Where its `perstack.toml` is, if somebody can change it.
-    pub(crate) fn path(&self) -> Option<&str> {
+    pub fn path(&self) -> Option<&str> {
         matches!(self.files, Files::Folder { .. }).then_some(&self.path)
     }
 

@@ -1,5 +1,7 @@
 //! `perstack mcp`: Experts and skills for any MCP client.
 
+pub(crate) mod install;
+
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -7,7 +9,7 @@ use std::sync::Arc;
 use perstack_runtime::{HTTP_PATH, HostPolicy, Project, Served, Service, serve_http, serve_lines};
 use tokio::net::TcpListener;
 
-use crate::args::{GlobalArgs, McpArgs};
+use crate::args::{GlobalArgs, McpArgs, ServedArgs};
 use crate::context;
 use crate::failure::{Exit, Failure};
 use crate::interrupt::Interrupts;
@@ -16,8 +18,8 @@ use crate::interrupt::Interrupts;
 const TOKEN: &str = "PERSTACK_MCP_TOKEN";
 
 pub(crate) async fn mcp(args: &McpArgs, global: &GlobalArgs, policy: Option<HostPolicy>) -> Result<Exit, Failure> {
-    let shared = args.shared();
-    let (project, served) = served(args, global)?;
+    let shared = args.served.shared();
+    let (project, served) = served(&args.served, global)?;
     let workspace = context::workspace(shared.workspace.as_deref())?;
     let runtime = context::runtime(&shared, &project, policy)?;
     let mut interrupts = Interrupts::listen()?;
@@ -75,7 +77,7 @@ fn token() -> Result<String, Failure> {
 }
 
 /// What was named, or all Experts of the project.
-fn served(args: &McpArgs, global: &GlobalArgs) -> Result<(Project, Served), Failure> {
+fn served(args: &ServedArgs, global: &GlobalArgs) -> Result<(Project, Served), Failure> {
     let config = global.config.as_deref();
     if let Some(first) = args.experts.first().or(args.skills.first()) {
         let served = Served { experts: args.experts.clone(), skills: args.skills.clone() };

@@ -1,15 +1,14 @@
 //! `perstack skill`: getting components ready to be skills.
 
-use std::fs::{self, File};
-use std::io::{self, Write, stdout};
-use std::path::{Path, PathBuf};
-use std::process;
+use std::io::{Write, stdout};
+use std::path::PathBuf;
 
 use perstack_runtime::{ComponentBytes, PackError};
 
 use crate::args::PackArgs;
 use crate::failure::{Exit, Failure};
 use crate::text::{harmless, size};
+use crate::whole::write_whole;
 
 /// `perstack skill pack`.
 pub(crate) fn pack(args: &PackArgs) -> Result<Exit, Failure> {
@@ -29,21 +28,4 @@ pub(crate) fn pack(args: &PackArgs) -> Result<Exit, Failure> {
 /// Where it is written to.
 pub(crate) fn packed_path(args: &PackArgs) -> PathBuf {
     args.output.clone().unwrap_or_else(|| args.component.with_extension("packed.wasm"))
-}
-
-/// Writes a file that is there as a whole or not at all, also in place of the one it was made from.
-fn write_whole(path: &Path, content: &[u8]) -> io::Result<()> {
-    let name = path.file_name().ok_or_else(|| io::Error::other("it names no file"))?;
-    let mut hidden = std::ffi::OsString::from(".");
-    hidden.push(name);
-    hidden.push(format!(".{}", process::id()));
-    let temporary: PathBuf = path.with_file_name(hidden);
-    let written = File::create_new(&temporary)
-        .and_then(|mut file| file.write_all(content).and_then(|()| file.sync_all()))
-        .and_then(|()| fs::rename(&temporary, path));
-    if written.is_err() {
-        // There is nothing more that can be done about it.
-        drop(fs::remove_file(&temporary));
-    }
-    written
 }
