@@ -208,6 +208,8 @@ fn over_http_a_client_needs_the_token_and_is_no_page() {
         // A page of another site, and one whose name was made to lead here.
         (403, &[post, host, token, "Origin: https://evil.example"]),
         (403, &[post, "Host: evil.example", token]),
+        (403, &[post, host, token, "Origin: http://localhost:1"]),
+        (403, &[post, host, token, "Origin: null"]),
     ] {
         let answer = request(port, head, &begin);
         assert_eq!(answer.0, status, "{head:?}: {}", answer.1);

@@ -129,8 +129,6 @@ fn schema(schema: &JsonObject) -> Result<(Value, usize), String> {
     if schema.entry("type").or_insert_with(|| "object".into()) != "object" {
         return Err("its schema is not that of an object".to_owned());
     }
-    // Which version it is written in says nothing to a model, and some providers refuse it.
-    schema.shift_remove("$schema");
     let mut schema = Value::Object(schema);
     clean(&mut schema);
     Ok((schema, size))
@@ -196,8 +194,11 @@ mod tests {
         let [first, second] = &read.tools[..] else { panic!("{read:?}") };
         assert_eq!((first.name.as_str(), first.title.as_deref()), ("files_read", Some("Read [2J")));
         assert_eq!(first.description, "Reads  a file.");
-        let schema =
-            json!({ "properties": { "path": { "type": "string", "description": "where " } }, "type": "object" });
+        let schema = json!({
+            "$schema": "http://json-schema.org/draft-07/schema#",
+            "properties": { "path": { "type": "string", "description": "where " } },
+            "type": "object",
+        });
         assert_eq!(first.input_schema, schema);
         assert_eq!(first.hints, Hints { read_only: true, destructive: false, idempotent: true, open_world: false });
         assert_eq!(second.hints, Hints { read_only: false, destructive: true, idempotent: false, open_world: true });

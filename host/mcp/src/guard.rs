@@ -11,13 +11,15 @@ use rmcp::transport::Transport;
 use tokio::sync::Notify;
 
 use crate::calls::Calls;
-use crate::limits::{MAX_BYTES_BETWEEN, MAX_UNASKED_MESSAGES};
+use crate::http::is_same;
+use crate::limits::{MAX_BYTES_BETWEEN, MAX_REOPENED, MAX_UNASKED_MESSAGES};
 
 /// What a server has said since its last answer, and why the connection was ended, if we did.
 #[derive(Default)]
 pub(crate) struct Budget {
     messages: AtomicU64,
     bytes: AtomicU64,
+    reopened: AtomicU64,
     ended: OnceLock<String>,
     end: Notify,
 }
@@ -36,7 +38,14 @@ impl Budget {
             || self.end(format!("it sent more than {MAX_UNASKED_MESSAGES} messages that nobody asked for"))
     }
 
+    /// A stream of its messages is opened again. False where there were too many.
+    pub(crate) fn reopened(&self) -> bool {
+        self.reopened.fetch_add(1, Ordering::Relaxed) < MAX_REOPENED
+            || self.end(format!("it ended its streams more than {MAX_REOPENED} times without an answer"))
+    }
+
     pub(crate) fn answered(&self) {
+        self.reopened.store(0, Ordering::Relaxed);
         self.messages.store(0, Ordering::Relaxed);
         self.bytes.store(0, Ordering::Relaxed);
     }
@@ -79,8 +88,7 @@ impl<T> Guarded<T> {
 
     /// Whether somebody waits for this answer; not for another.
     fn is_expected(&mut self, id: &RequestId) -> bool {
-        let same = |open: &RequestId| open == id || open.to_string() == id.to_string();
-        match self.open.iter().find(|open| same(open)).cloned() {
+        match self.open.iter().find(|open| is_same(open, id)).cloned() {
             Some(open) => self.open.remove(&open),
             None => false,
         }

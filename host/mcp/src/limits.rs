@@ -10,6 +10,13 @@ pub(crate) const MAX_UNASKED_MESSAGES: u64 = 10_000;
 /// Bytes between two answers: what was asked, and as much again that was not, several times over.
 pub(crate) const MAX_BYTES_BETWEEN: u64 = 64 << 20;
 
+/// How often streams of events may be opened again until the next answer: each is a connection, and on record.
+pub(crate) const MAX_REOPENED: u64 = 1_000;
+/// How soon a server may want a stream opened again, and how late: as long as a call may go without a word.
+pub(crate) const REOPEN_AFTER: (Duration, Duration) = (Duration::from_millis(100), CALL_TIMEOUT);
+/// Bytes of an event's name, with which a stream goes on. It is sent back in a header.
+pub(crate) const MAX_EVENT_ID: usize = 1 << 10;
+
 /// How long a server may take until it has introduced itself: `npx` may download it first.
 pub(crate) const INITIALIZE_TIMEOUT: Duration = Duration::from_secs(120);
 /// How long it may take to list all its tools.

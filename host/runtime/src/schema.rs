@@ -43,7 +43,12 @@ impl ArgumentSchema {
         let refers = survey.refers;
         let options = jsonschema::draft202012::options()
             .with_pattern_options(PatternOptions::regex().size_limit(MAX_PATTERN_MEMORY));
-        let validator = options.build(schema).map_err(|error| error.to_string())?;
+        let mut read = schema.clone();
+        if let Some(fields) = read.as_object_mut() {
+            // All are read as the version that the protocol names, also one that says it is of another.
+            fields.shift_remove("$schema");
+        }
+        let validator = options.build(&read).map_err(|error| error.to_string())?;
         Ok(Self { validator: Arc::new(validator), refers, too_slow: AtomicBool::new(false) })
     }
 

@@ -1,9 +1,11 @@
 //! A stream of events, as `text/event-stream` has them.
 
+use std::time::Duration;
+
 use sse_stream::Sse;
 
 use super::request::{Body, WebError};
-use crate::limits::MAX_MESSAGE_BYTES;
+use crate::limits::{MAX_EVENT_ID, MAX_MESSAGE_BYTES, REOPEN_AFTER};
 
 /// The events of a body.
 pub(crate) struct Events {
@@ -64,6 +66,12 @@ impl Events {
     }
 }
 
+/// Milliseconds after which a stream is opened again, as a server wants it.
+fn pause(wanted: u64) -> u64 {
+    let milliseconds = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    wanted.clamp(milliseconds(REOPEN_AFTER.0), milliseconds(REOPEN_AFTER.1))
+}
+
 impl Pending {
     /// Takes one line; an empty one ends the event.
     fn take(&mut self, line: &str) -> Option<Sse> {
@@ -83,8 +91,8 @@ impl Pending {
                 None => self.data = Some(value.to_owned()),
             },
             "event" => self.event = Some(value.to_owned()),
-            "id" => self.id = Some(value.to_owned()),
-            "retry" => self.retry = value.parse().ok(),
+            "id" => self.id = (value.len() <= MAX_EVENT_ID).then(|| value.to_owned()),
+            "retry" => self.retry = value.parse().ok().map(pause),
             // A comment, or of a later version.
             _ => {}
         }

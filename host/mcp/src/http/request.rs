@@ -1,7 +1,8 @@
 //! One request, and its answer as far as it is read.
 
-use std::sync::Arc;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -14,6 +15,7 @@ use hyper_util::rt::TokioIo;
 use perstack_core::config::HttpUrl;
 use tokio::task::AbortHandle;
 
+use super::answer::Waiting;
 use crate::guard::Budget;
 use crate::limits::{LONG_CALL_TIMEOUT, MAX_MESSAGE_BYTES};
 use crate::link::{Dial, DialError};
@@ -46,6 +48,17 @@ pub(crate) enum WebError {
     Request(#[from] http::Error),
 }
 
+impl WebError {
+    /// Whether it may be otherwise a moment later.
+    pub(crate) fn is_passing(&self) -> bool {
+        match self {
+            Self::Dial(DialError::Failed(_)) | Self::Connection(_) | Self::Timeout => true,
+            Self::Status(status) => *status >= 500,
+            _ => false,
+        }
+    }
+}
+
 /// A server, as it is asked.
 #[derive(Clone)]
 pub(crate) struct Web {
@@ -55,6 +68,8 @@ pub(crate) struct Web {
     budget: Arc<Budget>,
     /// The status of its latest answer to something that was posted.
     posted: Arc<AtomicU16>,
+    /// What is waited for on streams that have ended, by the event after which each goes on.
+    pub(super) waiting: Arc<Mutex<HashMap<String, Waiting>>>,
 }
 
 impl Web {
@@ -63,7 +78,7 @@ impl Web {
         let uri: Uri = endpoint.as_str().parse().map_err(|error| format!("its address cannot be used: {error}"))?;
         let authority = uri.authority().map(ToString::to_string).unwrap_or_default();
         let path = uri.path_and_query().map_or_else(|| "/".to_owned(), ToString::to_string);
-        Ok((Self { dial, authority, budget, posted: Arc::default() }, path))
+        Ok((Self { dial, authority, budget, posted: Arc::default(), waiting: Arc::default() }, path))
     }
 
     pub(crate) fn authority(&self) -> &str {

@@ -3,21 +3,18 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use futures::StreamExt;
-use futures::stream::{BoxStream, unfold};
 use http::header::WWW_AUTHENTICATE;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
 use rmcp::model::{ClientJsonRpcMessage, JsonRpcMessage, ServerJsonRpcMessage};
 use rmcp::transport::StreamableHttpClientTransport;
 use rmcp::transport::common::client_side_sse::ExponentialBackoff;
 use rmcp::transport::streamable_http_client::{
-    AuthRequiredError, SseError, StreamableHttpClient, StreamableHttpClientTransportConfig, StreamableHttpError,
+    AuthRequiredError, StreamableHttpClient, StreamableHttpClientTransportConfig, StreamableHttpError,
     StreamableHttpPostResponse,
 };
-use sse_stream::Sse;
 
-use super::events::Events;
-use super::request::{Answer, Body, EVENTS, JSON, Web, WebError};
+use super::answer::{SseStream, Waiting};
+use super::request::{Answer, EVENTS, JSON, Web, WebError};
 
 const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
 const LAST_EVENT: HeaderName = HeaderName::from_static("last-event-id");
@@ -25,7 +22,6 @@ const LAST_EVENT: HeaderName = HeaderName::from_static("last-event-id");
 const MAX_RECONNECTS: usize = 3;
 
 type Failed = StreamableHttpError<WebError>;
-type SseStream = BoxStream<'static, Result<Sse, SseError>>;
 
 /// A connection to an endpoint. Nothing is sent yet.
 pub(crate) fn streamable(web: &Web, path: &str) -> StreamableHttpClientTransport<Web> {
@@ -56,24 +52,6 @@ fn headers(
         }
     }
     Ok(headers)
-}
-
-fn events(body: Body) -> SseStream {
-    let next = |mut events: Events| async move {
-        match events.next().await {
-            Ok(Some(event)) => Some((Ok(event), events)),
-            Ok(None) => None,
-            Err(error) => Some((Err(SseError::Body(Box::new(error))), events)),
-        }
-    };
-    // Nothing is read of it after what went wrong.
-    let mut broken = false;
-    let until_broken = move |event: &Result<Sse, SseError>| {
-        let go_on = !broken;
-        broken = event.is_err();
-        std::future::ready(go_on)
-    };
-    unfold(Events::new(body), next).take_while(until_broken).boxed()
 }
 
 /// What it means that there is no answer of the kind that was asked for.
@@ -110,7 +88,11 @@ impl StreamableHttpClient for Web {
         }
         let session = answer.headers.get(SESSION).and_then(|session| session.to_str().ok()).map(str::to_owned);
         if answer.status.is_success() && answer.is(EVENTS) {
-            return Ok(StreamableHttpPostResponse::Sse(events(answer.body), session));
+            let waiting = match &message {
+                JsonRpcMessage::Request(request) => Some(Waiting::new(request.id.clone())),
+                _ => None,
+            };
+            return Ok(StreamableHttpPostResponse::Sse(self.events(answer.body, waiting), session));
         }
         let refused = refusal(&answer);
         if answer.is(JSON) && answer.status != StatusCode::UNAUTHORIZED {
@@ -158,16 +140,25 @@ impl StreamableHttpClient for Web {
         custom_headers: HashMap<HeaderName, HeaderValue>,
     ) -> Result<SseStream, Failed> {
         let headers = headers(session_id.as_deref(), last_event_id.as_deref(), custom_headers)?;
-        let answer = self.send(Method::GET, &path(&uri)?, EVENTS, headers, Vec::new()).await.map_err(Failed::Client)?;
-        if answer.status == StatusCode::METHOD_NOT_ALLOWED {
+        let event = last_event_id.as_deref();
+        if event.is_some() && !self.budget().reopened() {
             return Err(Failed::ServerDoesNotSupportSse);
         }
-        if let Some(refused) = refusal(&answer) {
-            return Err(refused);
+        let waiting = self.waits_after(event);
+        let opened = self.send(Method::GET, &path(&uri)?, EVENTS, headers, Vec::new()).await.map_err(Failed::Client);
+        let opened = opened.and_then(|answer| match refusal(&answer) {
+            _ if answer.status == StatusCode::METHOD_NOT_ALLOWED => Err(Failed::ServerDoesNotSupportSse),
+            Some(refused) => Err(refused),
+            None if !answer.is(EVENTS) => Err(Failed::UnexpectedContentType(None)),
+            None => Ok(answer),
+        });
+        match (opened, waiting) {
+            (Ok(answer), waiting) => Ok(self.events(answer.body, waiting)),
+            (Err(error), None) => Err(error),
+            (Err(error), Some(waiting)) => {
+                let is_passing = matches!(&error, Failed::Client(error) if error.is_passing());
+                self.not_opened(event, waiting, is_passing).ok_or(error)
+            }
         }
-        if !answer.is(EVENTS) {
-            return Err(Failed::UnexpectedContentType(None));
-        }
-        Ok(events(answer.body))
     }
 }

@@ -1,5 +1,5 @@
 //! Clients over streamable HTTP, on this machine. Who has the token may call the tools; a page in a browser may not, whatever
-//! name it reached this machine by: `Host` has to be this machine, and no `Origin` is served.
+//! name it reached this machine by: `Host` has to be this machine, and `Origin`, if there is one, this server, which has no pages.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -47,9 +47,10 @@ pub async fn serve_http(offer: Arc<dyn Offer>, listener: TcpListener, token: &st
     if !address.ip().is_loopback() {
         return Err(ServeError(format!("{address} can be reached from elsewhere")));
     }
-    let config = StreamableHttpServerConfig::default()
-        .enforce_origin_validation()
-        .with_max_request_body_bytes(MAX_MESSAGE_BYTES);
+    let port = address.port();
+    let own = ["localhost", "127.0.0.1", "[::1]"].map(|host| format!("http://{host}:{port}"));
+    let config =
+        StreamableHttpServerConfig::default().with_allowed_origins(own).with_max_request_body_bytes(MAX_MESSAGE_BYTES);
     let sessions = Arc::<LocalSessionManager>::default();
     let handler = Handler::new(offer);
     let service = StreamableHttpService::new(move || Ok(handler.clone()), sessions.clone(), config);

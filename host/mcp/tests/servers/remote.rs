@@ -1,6 +1,7 @@
 //! Servers elsewhere, in both ways in which they can be spoken to, and what they should not do.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use perstack_mcp::{Dial, DialError, Duplex};
@@ -266,4 +267,87 @@ async fn what_a_server_elsewhere_sends_is_bounded() {
     assert!(head.await.starts_with("error: "));
     let nonsense = misbehaves(|call| Box::pin(call.status("500 Internal Server Error")));
     assert!(nonsense.await.contains("HTTP 500"));
+}
+
+/// A server that ends the stream of an answer after it named an event; each GET that names it is handed to a function, with how
+/// many there were before.
+fn resumed<D>(again: impl Fn(Request, usize) -> D + Send + Sync + Clone + 'static) -> (Stage, Arc<AtomicUsize>)
+where
+    D: Future<Output = ()> + Send + 'static,
+{
+    let asked = Arc::<AtomicUsize>::default();
+    let counted = asked.clone();
+    let call_id = Arc::<Mutex<Value>>::default();
+    let stage = stage(move |mut request: Request| {
+        let (again, counted, call_id) = (again.clone(), counted.clone(), call_id.clone());
+        async move {
+            if request.headers.contains_key("last-event-id") {
+                request.body = json!({ "id": *call_id.lock().unwrap() });
+                let earlier = counted.fetch_add(1, Ordering::SeqCst);
+                again(request, earlier).await;
+            } else if let Some(mut call) = until_called(request).await {
+                *call_id.lock().unwrap() = call.body["id"].clone();
+                call.stream().await;
+                call.write("id: first\nretry: 1\ndata: \n\n").await;
+            }
+        }
+    });
+    (stage, asked)
+}
+
+#[tokio::test]
+async fn an_answer_is_waited_for_on_the_next_stream() {
+    let (stage, asked) = resumed(|mut request, earlier| async move {
+        match earlier {
+            // It is not always there.
+            0 => request.status("503 Service Unavailable").await,
+            1 => {
+                assert_eq!(request.headers["last-event-id"], "first");
+                request.stream().await;
+                request.write("id: second\ndata: \n\n").await;
+            }
+            _ => {
+                assert_eq!(request.headers["last-event-id"], "second");
+                let answer = json!({ "jsonrpc": "2.0", "id": request.body["id"], "result": text("at last") });
+                request.stream().await;
+                request.write(&format!("data: {answer}\n\n")).await;
+            }
+        }
+    });
+    stage.server.ready().await;
+    assert_eq!(stage.said("greet").await, "at last");
+    assert_eq!(asked.load(Ordering::SeqCst), 3);
+}
+
+#[tokio::test]
+async fn an_answer_that_will_not_come_is_not_waited_for() {
+    let ended = misbehaves(|mut call| {
+        Box::pin(async move {
+            call.stream().await;
+            call.write("data: {\"jsonrpc\":\"2.0\",\"id\":\"another\",\"result\":{}}\n\n").await;
+        })
+    });
+    assert!(ended.await.contains("it ended the stream of its answer without one"));
+    for (status, times) in [("404 Not Found", 1), ("405 Method Not Allowed", 1), ("503 Service Unavailable", 3)] {
+        let (stage, asked) = resumed(move |request, _| request.status(status));
+        stage.server.ready().await;
+        let said = stage.said("greet").await;
+        assert!(said.contains("which could not be opened again"), "{said}");
+        assert_eq!(asked.load(Ordering::SeqCst), times, "{status}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_is_not_opened_again_without_end() {
+    let (stage, asked) = resumed(|mut request, _| async move {
+        request.stream().await;
+        request.write("id: again\nretry: 0\ndata: \n\n").await;
+    });
+    stage.server.ready().await;
+    let begun = tokio::time::Instant::now();
+    let said = stage.said("greet").await;
+    assert!(said.contains("it ended its streams more than 1000 times"), "{said}");
+    // However soon it wants them to come.
+    assert!(begun.elapsed() >= std::time::Duration::from_secs(100), "{:?}", begun.elapsed());
+    assert_eq!(asked.load(Ordering::SeqCst), 1000);
 }

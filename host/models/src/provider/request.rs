@@ -20,6 +20,15 @@ pub(crate) const LOW_TOKENS: u32 = 2048;
 pub(crate) const MEDIUM_TOKENS: u32 = 5000;
 pub(crate) const HIGH_TOKENS: u32 = 10_000;
 
+/// A schema as models are told it: which version it is written in says nothing to them, and some providers refuse it.
+pub(crate) fn input_schema(schema: &Value) -> Value {
+    let mut schema = schema.clone();
+    if let Some(fields) = schema.as_object_mut() {
+        fields.shift_remove("$schema");
+    }
+    schema
+}
+
 pub(crate) fn request(
     prompt: &Prompt<'_>,
     origin: &Origin,
@@ -36,7 +45,7 @@ pub(crate) fn request(
     // What `new` is given comes after the messages that are added.
     let mut request = CompletionRequest::new(last).messages(messages);
     let tools = prompt.tools.iter().map(|tool| {
-        Ok(ToolDefinition::new(tool_name(&tool.name)?, tool.description.clone(), tool.input_schema.clone()))
+        Ok(ToolDefinition::new(tool_name(&tool.name)?, tool.description.clone(), input_schema(&tool.input_schema)))
     });
     request = request.tools(tools.collect::<Result<_, ModelError>>()?);
     request = request.on_unsupported(OnUnsupported::Ignore);

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::family::Family;
 use crate::provider::items::{Head, Signature};
+use crate::provider::request::input_schema;
 
 /// What the wire is called in what is handed back.
 pub(super) const PROTOCOL: &str = "bedrock.converse";
@@ -34,8 +35,11 @@ pub(super) fn body(prompt: &Prompt<'_>, family: &Family, budget: ReasoningBudget
     {
         last.content.push(mark());
     }
-    let mut tools: Vec<Value> =
-        prompt.tools.iter().map(|tool| definition(&tool.name, &tool.description, &tool.input_schema)).collect();
+    let mut tools: Vec<Value> = prompt
+        .tools
+        .iter()
+        .map(|tool| definition(&tool.name, &tool.description, &input_schema(&tool.input_schema)))
+        .collect();
     if tools.is_empty() {
         let anything = json!({ "type": "object" });
         tools.extend(called.iter().map(|name| definition(name, NO_LONGER, &anything)));
