@@ -8,9 +8,10 @@ use std::{env, fs};
 
 use perstack_guest_build::{Guest, components};
 
-const GUESTS: [Guest<'static>; 6] = [
+const GUESTS: [Guest<'static>; 7] = [
     Guest { package: "perstack-test-guests", folder: "tests/guests" },
     Guest { package: "perstack-test-guests-expert", folder: "tests/guests-expert" },
+    Guest { package: "perstack-test-conformance", folder: "tests/conformance/guest" },
     Guest { package: "perstack-test-typed", folder: "tests/typed-guest" },
     Guest { package: "perstack-base", folder: "plugins/base" },
     Guest { package: "scoreboard", folder: "plugins/scoreboard" },

@@ -28,6 +28,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("tic-tac-toe", &["perstack-guest"]),
     ("perstack-test-guests", &["perstack-guest"]),
     ("perstack-test-guests-expert", &["perstack-guest"]),
+    ("perstack-test-conformance", &["perstack-guest"]),
     ("perstack-test-typed", &[]),
     ("perstack-test-artifacts", &["perstack-guest-build"]),
     ("perstack-tests", &["perstack-test-artifacts"]),

@@ -12,6 +12,7 @@ mod agent;
 mod anthropic;
 mod bad_input;
 mod base;
+mod conformance;
 mod dependencies;
 mod disk;
 mod docs;

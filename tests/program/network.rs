@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 
 use perstack_test_artifacts as artifacts;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rcgen::{BasicConstraints, Certificate, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
@@ -155,14 +155,19 @@ fn server() -> (u16, String, Receiver<String>) {
     })
 }
 
-/// The same, with these answers.
-pub(crate) fn serve(answer: impl Fn(&str) -> String + Send + 'static) -> (u16, String, Receiver<String>) {
+/// A certificate authority, and the certificate of a host with its key.
+pub(crate) fn certificate(host: &str) -> (CertifiedIssuer<'static, KeyPair>, Certificate, KeyPair) {
     let mut authority = CertificateParams::new(Vec::new()).unwrap();
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
     let key = KeyPair::generate().unwrap();
-    let names = vec!["api.example.com".to_owned()];
-    let certificate = CertificateParams::new(names).unwrap().signed_by(&key, &authority).unwrap();
+    let certificate = CertificateParams::new(vec![host.to_owned()]).unwrap().signed_by(&key, &authority).unwrap();
+    (authority, certificate, key)
+}
+
+/// The same, with these answers.
+pub(crate) fn serve(answer: impl Fn(&str) -> String + Send + 'static) -> (u16, String, Receiver<String>) {
+    let (authority, certificate, key) = certificate("api.example.com");
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
     let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));

@@ -15,6 +15,8 @@
 pub const GUESTS: &str = env!("COMPONENT_GUESTS");
 /// An Expert that does what its query says.
 pub const GUESTS_EXPERT: &str = env!("COMPONENT_GUESTS_EXPERT");
+/// A skill: what the conformance suite of MCP calls.
+pub const CONFORMANCE: &str = env!("COMPONENT_CONFORMANCE");
 /// A component of a world of its own.
 pub const TYPED: &str = env!("COMPONENT_TYPED");
 /// Its WIT.
