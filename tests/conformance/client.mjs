@@ -40,7 +40,11 @@ write("script.toml", `[[experts.user.replies]]\n${calls}text = 'done'\n`);
 const hosts = "hosts = { 'conformance.example.com' = ['127.0.0.1'] }";
 write("policy.toml", `[network]\ncertificates = '${join(CERTIFICATES, "authority.pem")}'\n${hosts}\n`);
 const options = ["--provider", "scripted", "--model", "script.toml", "--policy", "policy.toml"];
-const run = spawn(PERSTACK, ["run", "user", "query", ...options], { cwd: folder, env: { HOME }, stdio: "inherit" });
+// Where the user is asked, there is one: they answer, and leave every field as it is.
+const asks = scenario.startsWith("elicitation");
+const stdio = [asks ? "pipe" : "ignore", "inherit", "inherit"];
+const run = spawn(PERSTACK, [asks ? "start" : "run", "user", "query", ...options], { cwd: folder, env: { HOME }, stdio });
+if (asks) run.stdin.write("answer\n" + "\n".repeat(5));
 run.on("close", (code) => {
   rmSync(folder, { recursive: true });
   process.exit(code ?? 1);

@@ -160,7 +160,7 @@ fn a_server_that_dies_does_not_take_the_run_with_it() {
 
 #[test]
 fn a_server_that_cannot_begin_leaves_the_run_without_its_tools() {
-    let workspace = workspace("echo oh no >&2; exit 4", &[], &calling(&["greet"]));
+    let workspace = workspace("echo oh no >&2; echo perstack: all is well >&2; exit 4", &[], &calling(&["greet"]));
     let ran = run(&workspace);
     assert_eq!(ran.code, Some(0), "{ran:?}");
     assert_eq!(answers(&ran), ["there is no tool `greet`"]);
@@ -168,6 +168,23 @@ fn a_server_that_cannot_begin_leaves_the_run_without_its_tools() {
     assert!(told.contains(&"skillStderr: perstack: it has ended: exit status 4".to_owned()), "{told:?}");
     assert!(told.contains(&"skillStderr: oh no".to_owned()), "{told:?}");
     assert!(!told.contains(&"skillDisconnected".to_owned()), "{told:?}");
+    // People are told, by us alone.
+    let [ended, without] =
+        ["it has ended: exit status 4", "it is not tried again in this run, which goes on without its tools"];
+    for note in [ended, without] {
+        assert_eq!(
+            ran.stderr.matches(&format!("warning: skill `shell`: {note}\n")).count(),
+            if note == ended { 2 } else { 1 }
+        );
+    }
+    assert!(
+        told.contains(&"skillStderr: | perstack: all is well".to_owned()) && !ran.stderr.contains("well"),
+        "{ran:?}"
+    );
+    let mut command =
+        workspace.command(&["start", "user", "query", "--provider", "scripted", "--model", "script.toml"]);
+    let ran: Ran = command.env("PATH", "/usr/bin:/bin").env("MARK", "").output().unwrap().into();
+    assert!(ran.stdout.contains(&format!("! shell: {without}\n")), "{ran:?}");
 }
 
 #[test]

@@ -141,6 +141,36 @@ fn every_kind_of_answer_of_a_real_server_is_taken() {
 }
 
 #[test]
+fn a_server_asks_the_user_where_there_is_one() {
+    let Some(workspace) = workspace(EVERYTHING) else { return };
+    workspace.write(
+        "script.toml",
+        "[[experts.mcp.replies]]\ntoolCalls = [{ name = 'trigger-elicitation-request', arguments = {} }]\n\
+         [[experts.mcp.replies]]\ntext = 'done'\n",
+    );
+    let model = ["mcp", "go", "--provider", "scripted", "--model", "script.toml", "--verbose"];
+    // What is no answer is asked again; what is left empty is the default, or left out.
+    let typed = format!("what?\na\n\nAnn\nyes\n{}", "\n".repeat(20));
+    let ran = workspace.run_with_input(&[&["start"], &model[..]].concat(), &typed);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert!(ran.stdout.contains("the MCP server of `everything` asks you:\n  │ Please provide"), "{ran:?}");
+    assert!(ran.stdout.contains("String: Your full, legal name (text) › \n\n  it is needed\n"), "{ran:?}");
+    assert!(ran.stdout.contains("! everything: it asked the user `Please provide"), "{ran:?}");
+    let events = workspace.run(&["log", "--type", "resolveToolResults", "--json", "--verbose"]).stdout;
+    let told = |text: &str| events.contains(&text.replace('"', "\\\""));
+    assert!(told(r#""name": "Ann""#) && told(r#""check": true"#) && told(r#""integer": 42"#), "{events}");
+    assert!(!told(r#""email":"#), "{events}");
+    // Who declines, or is gone, has said nothing.
+    for (typed, action) in [("decline\n", "decline"), ("a\nAnn\n", "cancel"), ("", "cancel")] {
+        let ran = workspace.run_with_input(&[&["start"], &model[..]].concat(), typed);
+        assert!(ran.stdout.contains(&format!("\"action\": \"{action}\"")), "{typed:?}: {ran:?}");
+    }
+    // Nobody is there: the server is not told that there were, and has no such tool.
+    let ran = workspace.run(&[&["run"], &model[..]].concat());
+    assert!(ran.stdout.contains("there is no tool `trigger-elicitation-request`"), "{ran:?}");
+}
+
+#[test]
 fn servers_of_npm_and_pypi_start_side_by_side() {
     let project = r#"
 [experts.mcp]

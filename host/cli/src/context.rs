@@ -2,9 +2,9 @@
 
 use std::env;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use perstack_core::Id;
-
+use perstack_core::{Id, User};
 use perstack_runtime::{
     Cache, HostPolicy, Input, JobChoice, NativeServers, Project, Request, Runtime, RuntimeConfig, Settings, Workspace,
 };
@@ -13,6 +13,7 @@ use crate::args::{GlobalArgs, SharedArgs};
 use crate::bundled;
 use crate::failure::{Exit, Failure};
 use crate::model;
+use crate::terminal::Terminal;
 
 /// The project that was named or is found here, if any.
 pub(crate) fn own_project(config: Option<&Path>) -> Result<Option<Project>, Failure> {
@@ -44,6 +45,20 @@ pub(crate) fn workspace(folder: Option<&Path>) -> Result<Workspace, Failure> {
 
 /// A runtime with the model that was chosen. It keeps compiled components in the user's cache.
 pub(crate) fn runtime(args: &SharedArgs, project: &Project, policy: Option<HostPolicy>) -> Result<Runtime, Failure> {
+    Ok(Runtime::new(runtime_config(args, project, policy)?)?)
+}
+
+/// The same, with somebody who can be asked while an Expert runs.
+pub(crate) fn interactive_runtime(
+    args: &SharedArgs,
+    project: &Project,
+    policy: Option<HostPolicy>,
+) -> Result<Runtime, Failure> {
+    let user: Arc<dyn User> = Arc::<Terminal>::default();
+    Ok(Runtime::new(RuntimeConfig { user: Some(user), ..runtime_config(args, project, policy)? })?)
+}
+
+fn runtime_config(args: &SharedArgs, project: &Project, policy: Option<HostPolicy>) -> Result<RuntimeConfig, Failure> {
     if let Some(runtime) = args.runtime {
         perstack_runtime::accept(runtime)?;
     }
@@ -53,7 +68,7 @@ pub(crate) fn runtime(args: &SharedArgs, project: &Project, policy: Option<HostP
         return Err(Failure::new(Exit::NotStarted, format_args!("the variable `{name}` is not set"), Some(hint)));
     }
     let model = Some(model::model(args, project.config(), &environment)?);
-    Ok(Runtime::new(RuntimeConfig {
+    Ok(RuntimeConfig {
         cache: cache(),
         base: Some(bundled::BASE),
         model,
@@ -61,7 +76,7 @@ pub(crate) fn runtime(args: &SharedArgs, project: &Project, policy: Option<HostP
         policy,
         native_servers: NativeServers::Supervised,
         ..RuntimeConfig::default()
-    })?)
+    })
 }
 
 /// Where compiled components are kept; a warning where that cannot be.

@@ -11,6 +11,7 @@ mod model;
 mod policy;
 mod protect;
 mod tell;
+mod terminal;
 mod text;
 mod whole;
 

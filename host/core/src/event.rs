@@ -10,6 +10,9 @@ use serde_json::Value;
 
 use crate::{Checkpoint, ErrorInfo, Id, Message, Step, ToolCall, ToolResult, Usage};
 
+/// What a `skillStderr` begins with that comes from the host, and not from the skill.
+pub const HOST_NOTE: &str = "perstack: ";
+
 /// One recorded fact.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Event {

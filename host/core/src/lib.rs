@@ -17,11 +17,14 @@ mod model;
 mod state;
 mod tool;
 mod usage;
+mod user;
 
 pub use config::policy;
 
 pub use checkpoint::{Checkpoint, CheckpointStatus, DelegateTo, DelegatedBy, ErrorInfo, ExpertInfo, Metadata, Step};
-pub use event::{Event, EventBody, GrantedSkill, InteractiveAnswer, ProxyAction, RunEvent, RuntimeEvent, ServerInfo};
+pub use event::{
+    Event, EventBody, GrantedSkill, HOST_NOTE, InteractiveAnswer, ProxyAction, RunEvent, RuntimeEvent, ServerInfo,
+};
 pub use id::{Id, InvalidId};
 pub use job::{Job, JobStatus, RunInput, RunSetting};
 pub use limits::{ByPolicy, Limits};
@@ -35,3 +38,4 @@ pub use tool::{
     ToolError, ToolOutput, ToolResult, ToolSet,
 };
 pub use usage::Usage;
+pub use user::{FieldKind, Form, FormAnswer, FormChoice, FormField, User};

@@ -1,5 +1,5 @@
-//! What a server may ask and say while it runs: where the workspace is, how far a call has come, and that its tools changed.
-//! Nothing else was declared to it, so everything else is refused.
+//! What a server may ask and say while it runs: where the workspace is, what only the user knows, how far a call has come, and that
+//! its tools changed. Nothing else was declared to it, so everything else is refused.
 
 #![expect(
     deprecated,
@@ -12,14 +12,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use perstack_core::{Observation, Observer};
 use rmcp::model::{
-    ClientCapabilities, ClientConfig, ErrorData, Implementation, ListRootsResult, ProgressNotificationParam,
-    ProgressToken, ProtocolVersion, Root,
+    ClientCapabilities, ClientConfig, ElicitRequestParams, ElicitResult, ElicitationAction, ElicitationCapability,
+    ErrorData, FormElicitationCapability, Implementation, ListRootsResult, ProgressNotificationParam, ProgressToken,
+    ProtocolVersion, Root,
 };
 use rmcp::service::{NotificationContext, RequestContext};
 use rmcp::{ClientHandler, RoleClient};
+use tokio::sync::watch;
 
 use crate::harmless::in_one_line;
 use crate::limits::{MAX_PROGRESS, MAX_PROGRESS_TEXT};
+use crate::questions::Questions;
 
 /// The calls under way, by what their progress is reported with.
 #[derive(Default)]
@@ -31,6 +34,8 @@ pub(crate) struct Call {
     pub(crate) tool_call_id: String,
     pub(crate) observer: Arc<dyn Observer>,
     pub(crate) reports: usize,
+    /// Changes with each report.
+    pub(crate) heard: watch::Sender<()>,
 }
 
 impl Calls {
@@ -51,6 +56,7 @@ impl Calls {
         let (observer, observation) = {
             let mut calls = self.lock();
             let Some(call) = calls.get_mut(&said.progress_token) else { return };
+            call.heard.send_replace(());
             call.reports += 1;
             if call.reports > MAX_PROGRESS {
                 return;
@@ -88,6 +94,13 @@ pub(crate) struct Client {
     pub(crate) root: Option<String>,
     /// Whether the server said that its tools changed.
     pub(crate) changed: Arc<AtomicBool>,
+    pub(crate) questions: Arc<Questions>,
+}
+
+impl Client {
+    pub(crate) fn new(root: Option<String>, questions: Arc<Questions>) -> Self {
+        Self { root, changed: Arc::default(), questions }
+    }
 }
 
 impl ClientHandler for Client {
@@ -96,12 +109,27 @@ impl ClientHandler for Client {
         if self.root.is_some() {
             capabilities.roots = Some(rmcp::model::RootsCapabilities::default());
         }
+        if self.questions.has_user() {
+            let form = FormElicitationCapability::new().with_schema_validation(true);
+            capabilities.elicitation = Some(ElicitationCapability::new().with_form(form));
+        }
         let own = Implementation::new("perstack", env!("CARGO_PKG_VERSION"));
         ClientConfig::new(capabilities, own).with_protocol_version(ProtocolVersion::LATEST_WITH_INITIALIZE)
     }
 
     async fn list_roots(&self, _: RequestContext<RoleClient>) -> Result<ListRootsResult, ErrorData> {
         Ok(ListRootsResult::new(self.root.iter().map(|root| Root::new(root.clone()).with_name("workspace")).collect()))
+    }
+
+    async fn create_elicitation(
+        &self,
+        request: ElicitRequestParams,
+        context: RequestContext<RoleClient>,
+    ) -> Result<ElicitResult, ErrorData> {
+        tokio::select! {
+            answer = self.questions.ask(request) => Ok(answer),
+            () = context.ct.cancelled() => Ok(ElicitResult::new(ElicitationAction::Cancel)),
+        }
     }
 
     async fn on_tool_list_changed(&self, _: NotificationContext<RoleClient>) {

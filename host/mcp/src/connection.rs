@@ -13,8 +13,8 @@ use rmcp::model::{
 use rmcp::service::{ClientLifecycleMode, Peer, PeerRequestOptions, RoleClient, RunningService, ServiceError};
 use rmcp::transport::Transport;
 use rmcp::{ClientServiceExt, ErrorData};
-use tokio::sync::Mutex;
-use tokio::time::timeout;
+use tokio::sync::{Mutex, watch};
+use tokio::time::{sleep, timeout};
 
 use crate::calls::{Call, Calls, Client};
 use crate::guard::{Budget, Guarded};
@@ -26,6 +26,7 @@ use crate::limits::{
 };
 use crate::lines::Lines;
 use crate::link::{Dial, Launch, Life, Listener};
+use crate::questions::Questions;
 use crate::results;
 use crate::stderr::{Allowance, tell};
 
@@ -34,6 +35,7 @@ pub(crate) struct Connection {
     service: Mutex<RunningService<RoleClient, Client>>,
     peer: Peer<RoleClient>,
     calls: Arc<Calls>,
+    questions: Arc<Questions>,
     changed: Arc<AtomicBool>,
     budget: Arc<Budget>,
     life: Mutex<Option<Box<dyn Life>>>,
@@ -55,6 +57,7 @@ impl Connection {
     pub(crate) async fn native(
         launch: &dyn Launch,
         root: Option<String>,
+        questions: Arc<Questions>,
         listener: &Arc<dyn Listener>,
         allowance: &Arc<Allowance>,
     ) -> Result<Self, String> {
@@ -64,17 +67,22 @@ impl Connection {
         tokio::spawn(tell(launched.errors, listener.clone(), allowance.clone()));
         let budget = Arc::new(Budget::default());
         let lines = Lines::new(launched.output, launched.input, budget.clone());
-        Self::over(lines, budget, root, Some(launched.life), spawn).await
+        Self::over(lines, budget, Client::new(root, questions), Some(launched.life), spawn).await
     }
 
     /// Connects to a server elsewhere: over streamable HTTP, or in the older way, where it refuses that.
     ///
     /// # Errors
     /// Why there is no connection, in a sentence about the server.
-    pub(crate) async fn remote(endpoint: &HttpUrl, dial: &Arc<dyn Dial>) -> Result<Self, String> {
+    pub(crate) async fn remote(
+        endpoint: &HttpUrl,
+        dial: &Arc<dyn Dial>,
+        questions: Arc<Questions>,
+    ) -> Result<Self, String> {
+        let client = || Client::new(None, questions.clone());
         let budget = Arc::new(Budget::default());
         let (web, path) = Web::new(endpoint, dial.clone(), budget.clone())?;
-        let refused = match Self::over(streamable(&web, &path), budget, None, None, Duration::ZERO).await {
+        let refused = match Self::over(streamable(&web, &path), budget, client(), None, Duration::ZERO).await {
             Err(_) if web.wants_authorization() => {
                 return Err("it asks for authorization, and there is none to give it".to_owned());
             }
@@ -84,7 +92,7 @@ impl Connection {
         let budget = Arc::new(Budget::default());
         let (web, path) = Web::new(endpoint, dial.clone(), budget.clone())?;
         match Legacy::open(&web, &path).await {
-            Ok(legacy) => Self::over(legacy, budget, None, None, Duration::ZERO).await,
+            Ok(legacy) => Self::over(legacy, budget, client(), None, Duration::ZERO).await,
             Err(reason) => Err(format!("{refused}; and in the older way: {reason}")),
         }
     }
@@ -93,13 +101,13 @@ impl Connection {
     pub(crate) async fn over(
         transport: impl Transport<RoleClient> + 'static,
         budget: Arc<Budget>,
-        root: Option<String>,
+        client: Client,
         life: Option<Box<dyn Life>>,
         spawn: Duration,
     ) -> Result<Self, String> {
         let begun = Instant::now();
-        let (calls, changed) = (Arc::<Calls>::default(), Arc::<AtomicBool>::default());
-        let client = Client { root, changed: changed.clone() };
+        let calls = Arc::<Calls>::default();
+        let (changed, questions) = (client.changed.clone(), client.questions.clone());
         let transport = Guarded::new(transport, budget.clone(), calls.clone());
         let serving = client.serve_with_lifecycle(transport, ClientLifecycleMode::Initialize);
         let service = match timeout(INITIALIZE_TIMEOUT, serving).await {
@@ -123,6 +131,7 @@ impl Connection {
             service: Mutex::new(service),
             peer,
             calls,
+            questions,
             changed,
             budget,
             life: Mutex::new(life),
@@ -187,23 +196,32 @@ impl Connection {
     ) -> Result<ToolOutput, ToolError> {
         let params = CallToolRequestParams::new(tool).with_arguments(arguments);
         let request = ClientRequest::CallToolRequest(CallToolRequest::new(params));
-        let options = PeerRequestOptions::with_timeout(CALL_TIMEOUT)
-            .reset_timeout_on_progress()
-            .with_max_total_timeout(LONG_CALL_TIMEOUT);
+        let options = PeerRequestOptions::with_timeout(LONG_CALL_TIMEOUT);
+        let _asking = self.questions.during_call();
         let handle = match self.unless_over(self.peer.send_cancellable_request(request, options)).await {
             Ok(handle) => handle,
             Err(error) => return Err(ToolError::Ended(self.reason(error).await)),
         };
+        let heard = watch::Sender::new(());
+        let silent = silence(heard.subscribe(), self.questions.open());
         let call = Call {
             skill_name: skill_name.to_owned(),
             tool_call_id: context.tool_call_id.clone(),
             observer: context.observer.clone(),
             reports: 0,
+            heard,
         };
         self.calls.begin(handle.progress_token.clone(), call);
         let mut under_way =
             UnderWay { connection: self, id: Some(handle.id.clone()), token: handle.progress_token.clone() };
-        let answered = self.unless_over(handle.await_response()).await;
+        let late = |time: Duration| {
+            self.doubted.store(true, Ordering::Relaxed);
+            Err(ToolError::Ended(format!("it did not answer within {} s", time.as_secs())))
+        };
+        let answered = tokio::select! {
+            answered = self.unless_over(handle.await_response()) => answered,
+            () = silent => return late(CALL_TIMEOUT),
+        };
         // It has been answered, or cancelled because of its time.
         under_way.id = None;
         match answered {
@@ -213,10 +231,7 @@ impl Connection {
             Err(ServiceError::McpError(error)) => {
                 Err(ToolError::Failed(shortened(&format!("{} ({})", error.message, error.code.0), MAX_REASON)))
             }
-            Err(ServiceError::Timeout { timeout }) => {
-                self.doubted.store(true, Ordering::Relaxed);
-                Err(ToolError::Ended(format!("it did not answer within {} s", timeout.as_secs())))
-            }
+            Err(ServiceError::Timeout { timeout }) => late(timeout),
             Err(error) => Err(ToolError::Ended(self.reason(error).await)),
         }
     }
@@ -271,6 +286,18 @@ impl Connection {
             ServiceError::TransportClosed => "it has ended the connection".to_owned(),
             error => in_one_line(&error.to_string(), MAX_REASON),
         })
+    }
+}
+
+/// Waits until nothing was heard of a call for as long as that may be. While the user is asked the time does not run.
+async fn silence(mut heard: watch::Receiver<()>, mut open: watch::Receiver<usize>) {
+    // Both are there for as long as the call.
+    while open.wait_for(|open| *open == 0).await.is_ok() {
+        tokio::select! {
+            () = sleep(CALL_TIMEOUT) => return,
+            Ok(()) = heard.changed() => {}
+            Ok(()) = open.changed() => {}
+        }
     }
 }
 

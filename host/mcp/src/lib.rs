@@ -19,6 +19,7 @@ mod http;
 mod limits;
 mod lines;
 mod link;
+mod questions;
 mod results;
 mod serve;
 mod server;

@@ -69,3 +69,15 @@ pub(crate) const MAX_LINES: usize = 1_000;
 pub(crate) const MAX_STDERR_BYTES: usize = 256 << 10;
 /// Characters of what a server says went wrong.
 pub(crate) const MAX_REASON: usize = 2_000;
+
+/// Questions to the user until the call is answered during which they are asked.
+pub(crate) const MAX_QUESTIONS: usize = 10;
+/// How long a question waits for its answer.
+pub(crate) const QUESTION_TIMEOUT: Duration = Duration::from_secs(600);
+/// Fields of a question, what can be chosen in one, and bytes of their schema.
+pub(crate) const MAX_FIELDS: usize = 20;
+pub(crate) const MAX_CHOICES: usize = 100;
+pub(crate) const MAX_FORM_BYTES: usize = 64 << 10;
+/// Characters of a question, and of what is said of a field or choice.
+pub(crate) const MAX_QUESTION: usize = 2_000;
+pub(crate) const MAX_LABEL: usize = 200;

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Instant;
 
-use perstack_core::{CallContext, CallLog, CallOutcome, ToolDefinition, ToolError, ToolOutput, ToolSet};
+use perstack_core::{CallContext, CallLog, CallOutcome, ToolDefinition, ToolError, ToolOutput, ToolSet, User};
 use serde_json::Value;
 use tokio::sync::Mutex;
 
@@ -13,6 +13,7 @@ use crate::connection::Connection;
 use crate::definitions::{Choice, Definitions};
 use crate::limits::RESTARTS;
 use crate::link::{Link, Listener, ServerEvent, Times};
+use crate::questions::Questions;
 use crate::stderr::Allowance;
 
 /// How a server is used.
@@ -29,6 +30,8 @@ pub struct ServerConfig {
     pub omit: Vec<String>,
     /// Is told what happens.
     pub listener: Arc<dyn Listener>,
+    /// Whom the server may ask during a call.
+    pub user: Option<Arc<dyn User>>,
 }
 
 /// A server during one run.
@@ -38,6 +41,7 @@ pub struct Server {
     root: Option<String>,
     choice: Choice,
     listener: Arc<dyn Listener>,
+    user: Option<Arc<dyn User>>,
     allowance: Arc<Allowance>,
     state: Mutex<State>,
     tools: RwLock<Arc<Definitions>>,
@@ -56,13 +60,14 @@ struct State {
 impl Server {
     /// A server that is not connected to yet.
     pub fn new(config: ServerConfig) -> Arc<Self> {
-        let ServerConfig { name, link, root, pick, omit, listener } = config;
+        let ServerConfig { name, link, root, pick, omit, listener, user } = config;
         Arc::new(Self {
             name,
             link,
             root,
             choice: Choice { pick, omit },
             listener,
+            user,
             allowance: Arc::default(),
             state: Mutex::default(),
             tools: RwLock::default(),
@@ -125,8 +130,10 @@ impl Server {
             }
             "it has ended again".clone_into(&mut state.reason);
         }
+        let mut tried = false;
         while !state.is_closed && state.attempts <= RESTARTS {
             state.attempts += 1;
+            tried = true;
             match self.connect().await {
                 Ok(connection) => {
                     state.connection = Some(connection.clone());
@@ -138,16 +145,21 @@ impl Server {
                 }
             }
         }
+        if tried && !state.is_closed {
+            self.note("it is not tried again in this run, which goes on without its tools".to_owned());
+        }
         Err(state.reason.clone())
     }
 
     async fn connect(&self) -> Result<Arc<Connection>, String> {
         self.listener.hear(ServerEvent::Starting);
+        let questions = Questions::new(&self.name, self.user.clone(), self.listener.clone());
         let connection = match &self.link {
             Link::Native(launch) => {
-                Connection::native(launch.as_ref(), self.root.clone(), &self.listener, &self.allowance).await?
+                let root = self.root.clone();
+                Connection::native(launch.as_ref(), root, questions, &self.listener, &self.allowance).await?
             }
-            Link::Remote { endpoint, dial } => Connection::remote(endpoint, dial).await?,
+            Link::Remote { endpoint, dial } => Connection::remote(endpoint, dial, questions).await?,
         };
         let begun = Instant::now();
         let (listed, note) = match connection.tools().await {

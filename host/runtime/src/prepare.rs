@@ -7,7 +7,7 @@ use perstack_core::config::{
     Capabilities, DEFAULT_MAX_RETRIES, DEFAULT_MAX_STEPS, DEFAULT_MODEL, DEFAULT_TIMEOUT, HostPattern, RuntimeName,
     SkillKind,
 };
-use perstack_core::{Limits, Model, ToolSet};
+use perstack_core::{Limits, Model, ToolSet, User};
 use perstack_models::{ConnectError, Environment};
 use perstack_sandbox::{Cache, CacheContents, ComponentBytes, EgressConfig, Sandbox, SandboxConfig};
 use perstack_store::Workspace;
@@ -40,6 +40,8 @@ pub struct RuntimeConfig {
     pub egress: EgressConfig,
     /// Whether native MCP servers are started; not by default.
     pub native_servers: NativeServers,
+    /// Whom MCP servers may ask while a call is under way; nobody by default, and then their questions are declined.
+    pub user: Option<Arc<dyn User>>,
     /// Skills of the embedding program. Every Expert has them, after those that it declares.
     pub tool_sets: Vec<Arc<dyn ToolSet>>,
 }
@@ -64,6 +66,7 @@ pub struct Runtime {
     pub(crate) environment: Arc<Environment>,
     pub(crate) policy: Option<Arc<HostPolicy>>,
     pub(crate) native_servers: NativeServers,
+    pub(crate) user: Option<Arc<dyn User>>,
     pub(crate) tool_sets: Vec<Arc<dyn ToolSet>>,
 }
 
@@ -94,9 +97,9 @@ impl Runtime {
         let sandbox = SandboxConfig { cache: config.cache, egress, engine };
         let sandbox = Sandbox::new(sandbox).map_err(failed)?;
         let base = config.base.map(ComponentBytes::new).transpose().map_err(failed)?;
-        let RuntimeConfig { model, environment, native_servers, tool_sets, policy, .. } = config;
+        let RuntimeConfig { model, environment, native_servers, user, tool_sets, policy, .. } = config;
         let (environment, policy) = (Arc::new(environment), policy.map(Arc::new));
-        Ok(Self { sandbox, base, model, environment, policy, native_servers, tool_sets })
+        Ok(Self { sandbox, base, model, environment, policy, native_servers, user, tool_sets })
     }
 
     /// What the cache of compiled components holds, where there is one.

@@ -125,6 +125,7 @@ impl RunServer {
             pick: plan.pick.clone(),
             omit: plan.omit.clone(),
             listener: feed.clone(),
+            user: plan.user.clone(),
         });
         Self { server, feed, is_lazy: plan.is_lazy }
     }

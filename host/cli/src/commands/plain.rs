@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{Write, stdout};
 use std::sync::{Mutex, PoisonError};
 
-use perstack_core::{Event, EventBody, Id, ProxyAction, RunEvent, RuntimeEvent};
+use perstack_core::{Event, EventBody, HOST_NOTE, Id, ProxyAction, RunEvent, RuntimeEvent};
 use perstack_runtime::{Advice, Listener};
 
 use crate::tell::{called, reason_of, shortened, text_of};
@@ -155,6 +155,9 @@ impl Shown {
                 self.line(depth, &format!("✗ {skill_name}: network access to {domain}:{port} denied: {reason}"));
                 let advice = self.advice.network(&expert_key, skill_name, domain, *port);
                 self.hint(depth + 1, advice.as_deref());
+            }
+            RuntimeEvent::SkillStderr { skill_name, message } if let Some(note) = message.strip_prefix(HOST_NOTE) => {
+                self.line(depth, &format!("! {skill_name}: {note}"));
             }
             RuntimeEvent::SkillStderr { skill_name, message } => {
                 for line in message.lines() {

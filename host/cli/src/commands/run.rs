@@ -3,7 +3,7 @@
 use std::io::{self, Write, stdout};
 use std::sync::{Arc, OnceLock};
 
-use perstack_core::Event;
+use perstack_core::{Event, EventBody, HOST_NOTE, RuntimeEvent};
 use perstack_runtime::{HostPolicy, Listener, Outcome, Prepared, Stop};
 
 use crate::args::{GlobalArgs, RunArgs};
@@ -68,6 +68,12 @@ impl Printer {
 
 impl Listener for Printer {
     fn hear(&self, event: &Event) {
+        if let EventBody::Runtime(event) = &event.body
+            && let RuntimeEvent::SkillStderr { skill_name, message } = &**event
+            && let Some(note) = message.strip_prefix(HOST_NOTE)
+        {
+            context::warn(&format!("skill `{skill_name}`: {note}"));
+        }
         let Ok(mut line) = serde_json::to_vec(event) else { return };
         line.push(b'\n');
         let mut stdout = stdout().lock();

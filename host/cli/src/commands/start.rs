@@ -1,6 +1,5 @@
 //! `perstack start`: a conversation, line by line, with or without a terminal.
 
-use std::io::{self, BufRead, IsTerminal, Read, Write, stdin, stdout};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -16,10 +15,8 @@ use crate::commands::run::{warn_left_out, warn_unused};
 use crate::context;
 use crate::failure::{Exit, Failure};
 use crate::interrupt::Interrupts;
-use crate::text::{count, harmless, size, used};
-
-/// The longest line that is read; the runtime takes queries up to 20 KiB.
-const MAX_LINE_BYTES: u64 = 64 << 10;
+use crate::terminal::read_line;
+use crate::text::{count, size, used};
 
 pub(crate) async fn start(args: StartArgs, global: GlobalArgs, policy: Option<HostPolicy>) -> Result<Exit, Failure> {
     let expert_key = match args.expert_key {
@@ -28,7 +25,7 @@ pub(crate) async fn start(args: StartArgs, global: GlobalArgs, policy: Option<Ho
     };
     let project = context::project_of(global.config.as_deref(), &expert_key)?;
     let workspace = context::workspace(args.shared.workspace.as_deref())?;
-    let runtime = context::runtime(&args.shared, &project, policy)?;
+    let runtime = context::interactive_runtime(&args.shared, &project, policy)?;
     let prepared = runtime.prepare(&project, &workspace, &expert_key).await?;
     let summary = prepared.summary();
     show(&header(&summary));
@@ -220,24 +217,4 @@ async fn required_line(what: &str) -> Result<String, Failure> {
         Some(line) => Ok(line),
         None => Err(Failure::new(Exit::NotStarted, format_args!("no {what} was given"), hint)),
     }
-}
-
-/// Reads a line. Who types sees a prompt; who pipes does not need one, but sees the question all the same.
-async fn read_line(prompt: &str) -> Result<Option<String>, Failure> {
-    drop(write!(stdout(), "\n{} › ", harmless(prompt)).and_then(|()| stdout().flush()));
-    let read = || {
-        let mut line = Vec::new();
-        stdin().lock().take(MAX_LINE_BYTES).read_until(b'\n', &mut line).map(|_| line)
-    };
-    let read = tokio::task::spawn_blocking(read).await.map_err(io::Error::from).flatten();
-    let failed = |error| Failure::new(Exit::Failed, format_args!("the input cannot be read: {error}"), None);
-    let line = read.map_err(failed)?;
-    if line.is_empty() {
-        return Ok(None);
-    }
-    let answer = String::from_utf8_lossy(&line).trim().to_owned();
-    // What was piped in is part of what happened; what was typed is there already.
-    let echo = if stdin().is_terminal() { String::new() } else { format!("{}\n", harmless(&answer)) };
-    drop(writeln!(stdout(), "{echo}"));
-    Ok(Some(answer))
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use perstack_core::{
     CallContext, Content, Id, NotKept, Observation, Observer, OpenState, StateError, StateSource, ToolError,
-    ToolOutput, ToolSet,
+    ToolOutput, ToolSet, User,
 };
 use perstack_mcp::{Dial, Launch, Launched, Life, Link, Listener, Server, ServerConfig, ServerEvent};
 use serde_json::{Value, json};
@@ -171,18 +171,34 @@ impl Stage {
         let (events, heard) = (Arc::<Told>::default(), Arc::<Mutex<Vec<Value>>>::default());
         let play = Box::new(move |peer| Box::pin(play(peer)) as Playing);
         let link = Link::Native(Arc::new(Played { play, starts: AtomicUsize::new(0), heard: heard.clone() }));
-        Self::of(link, Some("file:///workspace".into()), events, heard)
+        Self::of(link, Some("file:///workspace".into()), events, heard, None)
+    }
+
+    /// A server that may ask this user.
+    pub(crate) fn with_user<F: Future<Output = ()> + Send + 'static>(
+        play: impl Fn(Peer) -> F + Send + Sync + 'static,
+        user: Arc<dyn User>,
+    ) -> Self {
+        let play = Box::new(move |peer| Box::pin(play(peer)) as Playing);
+        let link = Link::Native(Arc::new(Played { play, starts: AtomicUsize::new(0), heard: Arc::default() }));
+        Self::of(link, None, Arc::default(), Arc::default(), Some(user))
     }
 
     /// A server elsewhere.
     pub(crate) fn remote(endpoint: &str, dial: Arc<dyn Dial>) -> Self {
         let link = Link::Remote { endpoint: endpoint.parse().unwrap(), dial };
-        Self::of(link, None, Arc::default(), Arc::default())
+        Self::of(link, None, Arc::default(), Arc::default(), None)
     }
 
-    fn of(link: Link, root: Option<String>, events: Arc<Told>, heard: Arc<Mutex<Vec<Value>>>) -> Self {
+    fn of(
+        link: Link,
+        root: Option<String>,
+        events: Arc<Told>,
+        heard: Arc<Mutex<Vec<Value>>>,
+        user: Option<Arc<dyn User>>,
+    ) -> Self {
         let (name, pick, omit, listener) = ("played".into(), Vec::new(), Vec::new(), events.clone());
-        let server = Server::new(ServerConfig { name, link, root, pick, omit, listener });
+        let server = Server::new(ServerConfig { name, link, root, pick, omit, listener, user });
         Self { server, heard, events, observer: Arc::default() }
     }
 

@@ -5,4 +5,5 @@
 mod harness;
 mod honest;
 mod hostile;
+mod questions;
 mod remote;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use perstack_core::RuntimeEvent;
+use perstack_core::{HOST_NOTE, RuntimeEvent};
 use perstack_mcp::{Listener, ServerEvent, harmless};
 
 use crate::announce::milliseconds;
@@ -68,9 +68,13 @@ impl Listener for Feed {
                 // Each connection to a server elsewhere is an event of its own.
                 None => return,
             },
+            // It does not speak for us.
+            ServerEvent::Wrote(line) if line.trim_start().starts_with(HOST_NOTE.trim_end()) => {
+                RuntimeEvent::SkillStderr { skill_name, message: format!("| {line}") }
+            }
             ServerEvent::Wrote(message) => RuntimeEvent::SkillStderr { skill_name, message },
             ServerEvent::Noted(note) => {
-                RuntimeEvent::SkillStderr { skill_name, message: format!("perstack: {}", harmless(&note)) }
+                RuntimeEvent::SkillStderr { skill_name, message: format!("{HOST_NOTE}{}", harmless(&note)) }
             }
             ServerEvent::Connected { info, times } => {
                 let connect = times.spawn + times.handshake;

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
+use perstack_core::User;
 use perstack_core::config::{DomainPattern, Expert, HttpUrl, McpSseSkill, McpStdioSkill, Skill as SkillConfig};
 use perstack_native::{ServerProgram, find_program};
 use perstack_sandbox::Sandbox;
@@ -26,6 +28,8 @@ pub(crate) struct ServerPlan {
     pub(super) is_lazy: bool,
     pub(super) pick: Vec<String>,
     pub(super) omit: Vec<String>,
+    /// Whom it may ask.
+    pub(super) user: Option<Arc<dyn User>>,
 }
 
 /// Where a server is.
@@ -86,6 +90,7 @@ impl Planner<'_> {
             is_lazy: mcp.lazy_init,
             pick: skill.pick.clone(),
             omit: skill.omit.clone(),
+            user: self.runtime.user.clone(),
         })
     }
 
@@ -98,6 +103,7 @@ impl Planner<'_> {
             is_lazy: false,
             pick: skill.pick.clone(),
             omit: skill.omit.clone(),
+            user: self.runtime.user.clone(),
         }
     }
 }
