@@ -122,7 +122,7 @@ fn what_a_server_needs_is_asked_for_before_anything_starts() {
     let ran: Ran = command(&workspace, "").env_remove("MARK").output().unwrap().into();
     assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""), "{ran:?}");
     let expected = "error: skill `shell` of Expert `user` requires variable `MARK`, which is not set\n  \
-                    hint: set it: `export MARK=…`, or in `.env`; or remove it from the skill's `requiredEnv`\n";
+                    hint: set it: `export MARK=…`, or in `.env`; or remove it from the skill's `requiredEnv` or `headers`\n";
     assert_eq!(ran.stderr, expected);
     workspace.write("perstack.toml", PROJECT.replace("./server", "no-such-program"));
     let ran = run(&workspace);

@@ -22,6 +22,12 @@ fn server() -> (u16, String) {
             None => return "HTTP/1.1 405 Method Not Allowed\r\ncontent-length: 0\r\n\r\n".to_owned(),
         };
         assert!(head.starts_with("POST /mcp HTTP/1.1\r\n"), "{head}");
+        // What it is sent it repeats.
+        let lets_in = head.lines().find_map(|line| line.strip_prefix("authorization: ")).unwrap_or("nothing");
+        let result = match message["method"].as_str() {
+            Some("tools/call") if lets_in != "nothing" => json!({ "content": [{ "type": "text", "text": lets_in }] }),
+            _ => result,
+        };
         let body = json!({ "jsonrpc": "2.0", "id": message["id"], "result": result }).to_string();
         format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}", body.len())
     });
@@ -105,4 +111,22 @@ fn a_server_elsewhere_is_bound_by_its_domains_and_the_policy() {
     let ran = run(&workspace, &ceilings);
     assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""), "{ran:?}");
     assert!(ran.stderr.contains(&format!("connects to `https://api.example.com:{port}`")), "{ran:?}");
+}
+
+#[test]
+fn what_lets_in_is_sent_and_never_seen() {
+    let (port, authority) = server();
+    let workspace = workspace(port, &authority, "headers = { Authorization = 'Bearer ${REMOTE_TOKEN}' }");
+    let ran = run(&workspace, KNOWN);
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""), "{ran:?}");
+    assert!(ran.stderr.contains("requires variable `REMOTE_TOKEN`, which is not set"), "{ran:?}");
+    workspace.write(".env", "REMOTE_TOKEN='two\u{7}lines of it'\n");
+    assert!(run(&workspace, KNOWN).stderr.contains("its header `Authorization` has characters that no header has"));
+    workspace.write(".env", "REMOTE_TOKEN=short\n");
+    assert!(run(&workspace, KNOWN).stderr.contains("a value of fewer than 8 bytes could be guessed"));
+    workspace.write(".env", "REMOTE_TOKEN=the-very-secret-token\n");
+    let ran = run(&workspace, KNOWN);
+    assert_eq!(answer(&ran), "Bearer ${REMOTE_TOKEN}", "{ran:?}");
+    let kept = workspace.run(&["log", "--take", "0", "--json", "--verbose"]).stdout;
+    assert!(!format!("{ran:?}{kept}").contains("the-very-secret-token"), "{ran:?}");
 }

@@ -25,7 +25,7 @@ use crate::limits::{
     MAX_SERVER_NAME, MAX_TOOLS, PING_TIMEOUT, REASON_TIMEOUT,
 };
 use crate::lines::Lines;
-use crate::link::{Dial, Launch, Life, Listener};
+use crate::link::{Access, Dial, Launch, Life, Listener};
 use crate::questions::Questions;
 use crate::results;
 use crate::stderr::{Allowance, tell};
@@ -77,20 +77,24 @@ impl Connection {
     pub(crate) async fn remote(
         endpoint: &HttpUrl,
         dial: &Arc<dyn Dial>,
+        access: &Arc<dyn Access>,
         questions: Arc<Questions>,
     ) -> Result<Self, String> {
         let client = || Client::new(None, questions.clone());
         let budget = Arc::new(Budget::default());
-        let (web, path) = Web::new(endpoint, dial.clone(), budget.clone())?;
+        let (web, path) = Web::new(endpoint, dial.clone(), access.clone(), budget.clone())?;
         let refused = match Self::over(streamable(&web, &path), budget, client(), None, Duration::ZERO).await {
             Err(_) if web.wants_authorization() => {
-                return Err("it asks for authorization, and there is none to give it".to_owned());
+                return Err(match access.headers().is_empty() {
+                    true => "it asks for authorization: its skill has no `headers`".to_owned(),
+                    false => "it does not accept the `headers` of its skill as authorization".to_owned(),
+                });
             }
             Err(reason) if web.may_be_older() => reason,
             done => return done,
         };
         let budget = Arc::new(Budget::default());
-        let (web, path) = Web::new(endpoint, dial.clone(), budget.clone())?;
+        let (web, path) = Web::new(endpoint, dial.clone(), access.clone(), budget.clone())?;
         match Legacy::open(&web, &path).await {
             Ok(legacy) => Self::over(legacy, budget, client(), None, Duration::ZERO).await,
             Err(reason) => Err(format!("{refused}; and in the older way: {reason}")),

@@ -26,6 +26,8 @@ mod server;
 mod stderr;
 
 pub use harmless::harmless;
-pub use link::{Dial, DialError, Duplex, Launch, Launched, Life, Link, Listener, ServerEvent, Times};
+pub use link::{
+    Access, Anonymous, Dial, DialError, Duplex, Launch, Launched, Life, Link, Listener, ServerEvent, Times,
+};
 pub use serve::{HTTP_PATH, MAX_CALLS, Offer, Progress, Report, ServeError, serve_http, serve_lines};
 pub use server::{Server, ServerConfig, ServerTools};

@@ -19,6 +19,8 @@ pub enum Link {
         endpoint: HttpUrl,
         /// Opens connections there.
         dial: Arc<dyn Dial>,
+        /// What lets in.
+        access: Arc<dyn Access>,
     },
 }
 
@@ -67,6 +69,28 @@ pub trait Dial: Send + Sync {
     /// # Errors
     /// [`DialError`].
     async fn dial(&self, authority: &str) -> Result<Box<dyn Duplex>, DialError>;
+}
+
+/// What lets in at a server elsewhere.
+pub trait Access: Send + Sync {
+    /// Headers of each request.
+    fn headers(&self) -> Vec<(String, String)>;
+
+    /// What the server says, without secrets that it was sent: it may repeat them.
+    fn redact(&self, said: Vec<u8>) -> Vec<u8>;
+}
+
+/// Nothing: a server for everybody.
+pub struct Anonymous;
+
+impl Access for Anonymous {
+    fn headers(&self) -> Vec<(String, String)> {
+        Vec::new()
+    }
+
+    fn redact(&self, said: Vec<u8>) -> Vec<u8> {
+        said
+    }
 }
 
 /// Why there is no connection.

@@ -159,7 +159,7 @@ impl Server {
                 let root = self.root.clone();
                 Connection::native(launch.as_ref(), root, questions, &self.listener, &self.allowance).await?
             }
-            Link::Remote { endpoint, dial } => Connection::remote(endpoint, dial, questions).await?,
+            Link::Remote { endpoint, dial, access } => Connection::remote(endpoint, dial, access, questions).await?,
         };
         let begun = Instant::now();
         let (listed, note) = match connection.tools().await {

@@ -202,7 +202,7 @@ impl Cast {
         let plans = expert.skills.iter().filter_map(|skill| match &skill.kind {
             SkillKind::McpStdio(mcp) if has_base && is_base(mcp) => None,
             SkillKind::McpStdio(mcp) => Some(planner.native(skill, mcp)),
-            SkillKind::McpSse(mcp) => Some(Ok(planner.remote(skill, mcp))),
+            SkillKind::McpSse(mcp) => Some(planner.remote(skill, mcp)),
             SkillKind::Wasm(_) | SkillKind::Interactive(_) => None,
         });
         plans.collect()

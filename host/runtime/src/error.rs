@@ -127,7 +127,9 @@ impl RunError {
                 format!("set it: `export {name}=…`, or in `.env`; or remove it from the skill's `capabilities`")
             }
             Self::MissingRequired { name, .. } => {
-                format!("set it: `export {name}=…`, or in `.env`; or remove it from the skill's `requiredEnv`")
+                format!(
+                    "set it: `export {name}=…`, or in `.env`; or remove it from the skill's `requiredEnv` or `headers`"
+                )
             }
             Self::DuplicateTool { second, .. } => format!(
                 "leave one out with `omit` in skill `{second}` if that is a component, else give one another name"

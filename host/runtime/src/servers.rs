@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 
 use futures::future::join_all;
 use perstack_core::ToolSet;
-use perstack_mcp::{Link, Listener, Server, ServerConfig, ServerEvent};
+use perstack_mcp::{Access, Link, Listener, Server, ServerConfig, ServerEvent};
 use perstack_store::Workspace;
 use tokio::task::AbortHandle;
 
@@ -111,10 +111,11 @@ impl RunServer {
                 Link::Native(Arc::new(NativeServer(program.clone()))),
                 Some(file_uri(workspace.root())),
             ),
-            ServerPlace::Remote { endpoint, domains, sandbox } => {
+            ServerPlace::Remote { endpoint, domains, sandbox, access, .. } => {
                 let (skill, domains, sandbox) = (plan.skill.clone(), domains.clone(), sandbox.clone());
                 let dial = Arc::new(Dialer { skill, domains, sandbox, log: log.clone() });
-                (None, Link::Remote { endpoint: endpoint.clone(), dial }, None)
+                let access: Arc<dyn Access> = access.clone();
+                (None, Link::Remote { endpoint: endpoint.clone(), dial, access }, None)
             }
         };
         let feed = Arc::new(Feed { skill: plan.skill.clone(), started, log: log.clone() });

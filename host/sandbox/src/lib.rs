@@ -33,7 +33,7 @@ mod typed;
 pub use cache::{Cache, CacheContents, CacheError};
 pub use capability::{
     CONFIG, DialError, Dialed, DirectoryGrant, EgressConfig, EgressError, Grants, GuestClock, HIDDEN, NetworkGrants,
-    SecretGrant,
+    Redactor, SecretGrant,
 };
 pub use component::{ComponentBytes, MAX_COMPONENT_BYTES};
 pub use engine::{Sandbox, SandboxConfig};

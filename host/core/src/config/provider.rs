@@ -304,7 +304,7 @@ pub(super) fn read_https(field: &Field<'_>) -> Result<HttpUrl, ConfigError> {
     Ok(url)
 }
 
-fn read_headers(field: &Field<'_>) -> Result<Vec<(String, String)>, ConfigError> {
+pub(super) fn read_headers(field: &Field<'_>) -> Result<Vec<(String, String)>, ConfigError> {
     let table = field.named_table()?;
     let read = |header: &Field<'_>| {
         // RFC 9110, 5.6.2. Anything else could end the header and begin another.

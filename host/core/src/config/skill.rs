@@ -9,6 +9,7 @@ use super::bounds::{
 use super::capabilities::Capabilities;
 use super::error::{ConfigError, Span, quote};
 use super::fields::{Field, Fields};
+use super::header::{self, Header};
 use super::provider::read_https;
 use super::url::{DomainPattern, HttpUrl};
 use super::values::{ComponentPath, EnvName, Lifetime, ToolName};
@@ -82,6 +83,8 @@ pub struct McpStdioSkill {
 pub struct McpSseSkill {
     /// The server: a public `https` URL.
     pub endpoint: HttpUrl,
+    /// What is sent to it with each request. Perstack has no such field: there nothing is.
+    pub headers: Vec<Header>,
     /// The domains that Perstack's proxy lets it reach, where any are named.
     pub allowed_domains: Vec<DomainPattern>,
 }
@@ -138,7 +141,7 @@ impl SkillType {
                 "lazyInit",
                 "exec",
             ],
-            Self::McpSse => &["type", "endpoint", "description", "rule", "pick", "omit", "allowedDomains"],
+            Self::McpSse => &["type", "endpoint", "headers", "description", "rule", "pick", "omit", "allowedDomains"],
             Self::Interactive => &["type", "description", "rule", "tools"],
         }
     }
@@ -226,7 +229,8 @@ impl McpSseSkill {
         let endpoint = fields.required("endpoint")?;
         let url = read_https(&endpoint)?;
         url.require_public().map_err(|error| endpoint.value_error(error))?;
-        Ok(Self { endpoint: url, allowed_domains: fields.list("allowedDomains", |field| field.parse())? })
+        let headers = fields.optional("headers", header::read)?.unwrap_or_default();
+        Ok(Self { endpoint: url, headers, allowed_domains: fields.list("allowedDomains", |field| field.parse())? })
     }
 }
 

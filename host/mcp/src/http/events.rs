@@ -59,7 +59,7 @@ impl Events {
             return None;
         };
         let line = self.rest[..end].strip_suffix(b"\r").unwrap_or(&self.rest[..end]);
-        let line = String::from_utf8_lossy(line).into_owned();
+        let line = String::from_utf8_lossy(&self.body.redact(line.to_vec())).into_owned();
         self.rest.drain(..=end);
         self.looked_at = 0;
         Some(line)

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE, HOST, USER_AGENT};
-use http::{HeaderMap, Method, Request, StatusCode, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
@@ -18,7 +18,7 @@ use tokio::task::AbortHandle;
 use super::answer::Waiting;
 use crate::guard::Budget;
 use crate::limits::{LONG_CALL_TIMEOUT, MAX_MESSAGE_BYTES};
-use crate::link::{Dial, DialError};
+use crate::link::{Access, Dial, DialError};
 
 /// Headers of an answer, and their bytes. Browsers take a hundred and a quarter of a megabyte.
 const MAX_HEADERS: usize = 256;
@@ -65,6 +65,9 @@ pub(crate) struct Web {
     dial: Arc<dyn Dial>,
     /// Its host, with the port if that is not the usual one.
     authority: String,
+    /// Sent with each request.
+    headers: HeaderMap,
+    access: Arc<dyn Access>,
     budget: Arc<Budget>,
     /// The status of its latest answer to something that was posted.
     posted: Arc<AtomicU16>,
@@ -74,11 +77,23 @@ pub(crate) struct Web {
 
 impl Web {
     /// The server of an endpoint, and the endpoint's path.
-    pub(crate) fn new(endpoint: &HttpUrl, dial: Arc<dyn Dial>, budget: Arc<Budget>) -> Result<(Self, String), String> {
+    pub(crate) fn new(
+        endpoint: &HttpUrl,
+        dial: Arc<dyn Dial>,
+        access: Arc<dyn Access>,
+        budget: Arc<Budget>,
+    ) -> Result<(Self, String), String> {
+        let header = |(name, value): (String, String)| {
+            let unusable = || format!("the header `{name}` cannot be sent");
+            let mut value = HeaderValue::from_str(&value).map_err(|_| unusable())?;
+            value.set_sensitive(true);
+            Ok((HeaderName::from_bytes(name.as_bytes()).map_err(|_| unusable())?, value))
+        };
+        let headers = access.headers().into_iter().map(header).collect::<Result<_, String>>()?;
         let uri: Uri = endpoint.as_str().parse().map_err(|error| format!("its address cannot be used: {error}"))?;
         let authority = uri.authority().map(ToString::to_string).unwrap_or_default();
         let path = uri.path_and_query().map_or_else(|| "/".to_owned(), ToString::to_string);
-        Ok((Self { dial, authority, budget, posted: Arc::default(), waiting: Arc::default() }, path))
+        Ok((Self { dial, authority, headers, access, budget, posted: Arc::default(), waiting: Arc::default() }, path))
     }
 
     pub(crate) fn authority(&self) -> &str {
@@ -117,6 +132,7 @@ impl Web {
         }
         let mut request = request.body(Full::new(Bytes::from(json)))?;
         request.headers_mut().extend(headers);
+        request.headers_mut().extend(self.headers.clone());
         let stream = self.dial.dial(&self.authority).await?;
         let mut builder = http1::Builder::new();
         builder.max_headers(MAX_HEADERS).max_buf_size(MAX_HEAD_BYTES);
@@ -133,7 +149,8 @@ impl Web {
             return Err(WebError::Redirect(status.as_u16()));
         }
         let (head, incoming) = response.into_parts();
-        let body = Body { incoming, budget: self.budget.clone(), _driver: driver };
+        let (budget, access) = (self.budget.clone(), self.access.clone());
+        let body = Body { incoming, budget, access, _driver: driver };
         Ok(Answer { status, headers: head.headers, body })
     }
 }
@@ -157,6 +174,7 @@ impl Answer {
 pub(crate) struct Body {
     incoming: Incoming,
     budget: Arc<Budget>,
+    access: Arc<dyn Access>,
     _driver: Driver,
 }
 
@@ -179,7 +197,12 @@ impl Body {
                 return Err(self.too_large());
             }
         }
-        Ok(all)
+        Ok(self.redact(all))
+    }
+
+    /// A whole text of it, without secrets.
+    pub(crate) fn redact(&self, said: Vec<u8>) -> Vec<u8> {
+        self.access.redact(said)
     }
 
     /// Ends the connection: whoever waits for this answer would wait for another.

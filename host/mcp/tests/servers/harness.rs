@@ -8,7 +8,7 @@ use perstack_core::{
     CallContext, Content, Id, NotKept, Observation, Observer, OpenState, StateError, StateSource, ToolError,
     ToolOutput, ToolSet, User,
 };
-use perstack_mcp::{Dial, Launch, Launched, Life, Link, Listener, Server, ServerConfig, ServerEvent};
+use perstack_mcp::{Access, Dial, Launch, Launched, Life, Link, Listener, Server, ServerConfig, ServerEvent};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream, Lines, duplex};
 use tokio::task::JoinHandle;
@@ -185,8 +185,8 @@ impl Stage {
     }
 
     /// A server elsewhere.
-    pub(crate) fn remote(endpoint: &str, dial: Arc<dyn Dial>) -> Self {
-        let link = Link::Remote { endpoint: endpoint.parse().unwrap(), dial };
+    pub(crate) fn remote(endpoint: &str, dial: Arc<dyn Dial>, access: Arc<dyn Access>) -> Self {
+        let link = Link::Remote { endpoint: endpoint.parse().unwrap(), dial, access };
         Self::of(link, None, Arc::default(), Arc::default(), None)
     }
 

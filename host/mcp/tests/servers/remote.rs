@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use perstack_mcp::{Dial, DialError, Duplex};
+use perstack_mcp::{Access, Anonymous, Dial, DialError, Duplex};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, DuplexStream, duplex};
 use tokio::sync::mpsc;
@@ -95,7 +95,15 @@ where
     F: Fn(Request) -> D + Send + Sync + Clone + 'static,
     D: Future<Output = ()> + Send + 'static,
 {
-    Stage::remote("https://mcp.example.com:8443/mcp?key=1", Arc::new(Site(answer)))
+    stage_with(Arc::new(Anonymous), answer)
+}
+
+fn stage_with<F, D>(access: Arc<dyn Access>, answer: F) -> Stage
+where
+    F: Fn(Request) -> D + Send + Sync + Clone + 'static,
+    D: Future<Output = ()> + Send + 'static,
+{
+    Stage::remote("https://mcp.example.com:8443/mcp?key=1", Arc::new(Site(answer)), access)
 }
 
 /// What a server of streamable HTTP does until it is called.
@@ -219,7 +227,7 @@ async fn a_server_elsewhere_that_asks_for_authorization_says_so() {
         request.write("HTTP/1.1 401 No\r\nwww-authenticate: Bearer realm=\"x\"\r\ncontent-length: 0\r\n\r\n").await;
     });
     stage.server.ready().await;
-    assert_eq!(stage.events()[1], "noted: it asks for authorization, and there is none to give it");
+    assert_eq!(stage.events()[1], "noted: it asks for authorization: its skill has no `headers`");
 }
 
 /// What is answered to a call, in place of an answer.
@@ -350,4 +358,43 @@ async fn a_stream_is_not_opened_again_without_end() {
     // However soon it wants them to come.
     assert!(begun.elapsed() >= std::time::Duration::from_secs(100), "{:?}", begun.elapsed());
     assert_eq!(asked.load(Ordering::SeqCst), 1000);
+}
+
+/// Lets in with a token.
+struct Token;
+
+impl Access for Token {
+    fn headers(&self) -> Vec<(String, String)> {
+        vec![("Authorization".to_owned(), "Bearer the-token".to_owned())]
+    }
+
+    fn redact(&self, said: Vec<u8>) -> Vec<u8> {
+        String::from_utf8(said).unwrap().replace("the-token", "${TOKEN}").into()
+    }
+}
+
+#[tokio::test]
+async fn a_server_elsewhere_is_sent_what_lets_in_and_does_not_tell_it() {
+    let calls = Arc::<AtomicUsize>::default();
+    let stage = stage_with(Arc::new(Token), move |request: Request| {
+        let calls = calls.clone();
+        async move {
+            assert_eq!(request.headers["authorization"], "Bearer the-token", "{} {}", request.method, request.asks());
+            let Some(mut call) = until_called(request).await else { return };
+            let said = text("your token is the-token");
+            if calls.fetch_add(1, Ordering::SeqCst) == 0 {
+                return call.json("", said).await;
+            }
+            call.stream().await;
+            let answer = json!({ "jsonrpc": "2.0", "id": call.body["id"], "result": said });
+            call.write(&format!("data: {answer}\n\n")).await;
+        }
+    });
+    stage.server.ready().await;
+    for _ in 0..2 {
+        assert_eq!(stage.said("greet").await, "your token is ${TOKEN}");
+    }
+    let stage = stage_with(Arc::new(Token), |request: Request| request.status("401 Unauthorized"));
+    stage.server.ready().await;
+    assert_eq!(stage.events()[1], "noted: it does not accept the `headers` of its skill as authorization");
 }

@@ -6,9 +6,10 @@ use std::sync::{Arc, Mutex};
 
 use perstack_core::config::{Destination, DomainPattern};
 use perstack_core::{ProxyAction, RuntimeEvent};
-use perstack_mcp::{Dial, DialError, Duplex, Launch, Launched, Life as ServerLife, harmless};
+use perstack_mcp::{Access, Dial, DialError, Duplex, Launch, Launched, Life as ServerLife, harmless};
 use perstack_native::{Life, RunningServer, ServerProgram};
-use perstack_sandbox::{DialError as DialFailed, Sandbox};
+use perstack_sandbox::{DialError as DialFailed, Redactor, Sandbox};
+use secrecy::{ExposeSecret, SecretString};
 
 use super::log::{Log, lock};
 
@@ -72,6 +73,22 @@ impl Dial for Dialer {
             Err(DialFailed::Denied(reason)) => Err(DialError::Denied(reason)),
             Err(DialFailed::Failed(reason)) => Err(DialError::Failed(reason)),
         }
+    }
+}
+
+/// Headers of a skill, which only its server is sent.
+pub(crate) struct SkillAccess {
+    pub(crate) headers: Vec<(String, SecretString)>,
+    pub(crate) redactor: Redactor,
+}
+
+impl Access for SkillAccess {
+    fn headers(&self) -> Vec<(String, String)> {
+        self.headers.iter().map(|(name, value)| (name.clone(), value.expose_secret().to_owned())).collect()
+    }
+
+    fn redact(&self, said: Vec<u8>) -> Vec<u8> {
+        self.redactor.redact(said)
     }
 }
 

@@ -1,17 +1,20 @@
 //! What servers an Expert has, found out before anything starts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
 use perstack_core::User;
-use perstack_core::config::{DomainPattern, Expert, HttpUrl, McpSseSkill, McpStdioSkill, Skill as SkillConfig};
+use perstack_core::config::{
+    DomainPattern, EnvName, Expert, HttpUrl, McpSseSkill, McpStdioSkill, Skill as SkillConfig,
+};
 use perstack_native::{ServerProgram, find_program};
-use perstack_sandbox::Sandbox;
+use perstack_sandbox::{Redactor, Sandbox, SecretGrant};
 
 use crate::error::RunError;
 use crate::prepare::{NativeServers, Runtime};
 use crate::request::SkillSummary;
+use crate::servers::links::SkillAccess;
 
 /// Variables that programs need to start, find what belongs to them, and speak the user's language. Proxies, keys and all
 /// others are named in `requiredEnv`.
@@ -42,7 +45,14 @@ pub(super) enum ServerPlace {
         program: ServerProgram,
     },
     /// Elsewhere.
-    Remote { endpoint: HttpUrl, domains: Vec<DomainPattern>, sandbox: Sandbox },
+    Remote {
+        endpoint: HttpUrl,
+        domains: Vec<DomainPattern>,
+        sandbox: Sandbox,
+        access: Arc<SkillAccess>,
+        /// Those that the project names for its headers.
+        variables: Vec<String>,
+    },
 }
 
 /// Finds out how an Expert's servers are started.
@@ -95,16 +105,43 @@ impl Planner<'_> {
     }
 
     /// A server elsewhere. Whether it may be connected to is found out when it is.
-    pub(crate) fn remote(&self, skill: &SkillConfig, mcp: &McpSseSkill) -> ServerPlan {
-        let (endpoint, domains) = (mcp.endpoint.clone(), mcp.allowed_domains.clone());
-        ServerPlan {
+    pub(crate) fn remote(&self, skill: &SkillConfig, mcp: &McpSseSkill) -> Result<ServerPlan, RunError> {
+        let known = &self.runtime.environment;
+        let value_of = |name: &EnvName| {
+            let (expert, skill) = (self.expert.key.clone(), skill.name.clone());
+            let missing = || RunError::MissingRequired { expert, skill, name: name.to_string() };
+            known.get(name.as_str()).cloned().ok_or_else(missing)
+        };
+        let headers = mcp.headers.iter().map(|header| {
+            let value = header.value.fill(value_of)?;
+            let is_visible = value.bytes().all(|byte| byte == b'\t' || (b' '..=b'~').contains(&byte));
+            if !is_visible {
+                let reason = format!("the value of its header `{}` has characters that no header has", header.name);
+                return Err(self.unsupported(skill, reason));
+            }
+            Ok((header.name.clone(), value.into()))
+        });
+        let headers = headers.collect::<Result<_, RunError>>()?;
+        let named: BTreeSet<&EnvName> = mcp.headers.iter().flat_map(|header| header.value.variables()).collect();
+        let secret = |name: &&EnvName| {
+            Ok(SecretGrant { name: name.to_string(), value: value_of(name)?.into(), hosts: Vec::new() })
+        };
+        let redactor = Redactor::new(named.iter().map(secret).collect::<Result<_, RunError>>()?);
+        let redactor = redactor.map_err(|error| self.unsupported(skill, error.to_string()))?;
+        Ok(ServerPlan {
             skill: skill.name.clone(),
-            place: ServerPlace::Remote { endpoint, domains, sandbox: self.runtime.sandbox.clone() },
+            place: ServerPlace::Remote {
+                endpoint: mcp.endpoint.clone(),
+                domains: mcp.allowed_domains.clone(),
+                sandbox: self.runtime.sandbox.clone(),
+                access: Arc::new(SkillAccess { headers, redactor }),
+                variables: named.iter().map(ToString::to_string).collect(),
+            },
             is_lazy: false,
             pick: skill.pick.clone(),
             omit: skill.omit.clone(),
             user: self.runtime.user.clone(),
-        }
+        })
     }
 }
 
@@ -117,7 +154,10 @@ impl ServerPlan {
                 let variables = variables.iter().map(|name| format!("variable {name}"));
                 [program].into_iter().chain(variables).collect()
             }
-            ServerPlace::Remote { endpoint, .. } => vec![format!("server {endpoint}")],
+            ServerPlace::Remote { endpoint, variables, .. } => {
+                let secrets = variables.iter().map(|name| format!("secret {name} for it"));
+                [format!("server {endpoint}")].into_iter().chain(secrets).collect()
+            }
         };
         SkillSummary { name: self.skill.clone(), grants, left_out: Vec::new() }
     }

@@ -22,7 +22,7 @@ pub use filesystem::{CONFIG, DirectoryGrant, HIDDEN};
 pub(crate) use filesystem::{ContentsError, Denials, FilesView, GuestFiles, HasFiles, OpenGrants};
 #[cfg(fuzzing)]
 pub(crate) use network::PreparedSecrets;
-pub use network::{DialError, Dialed, EgressConfig, EgressError, NetworkGrants, SecretGrant};
+pub use network::{DialError, Dialed, EgressConfig, EgressError, NetworkGrants, Redactor, SecretGrant};
 pub(crate) use network::{Egress, Gate, OpenNetwork, Placeholders};
 pub(crate) use random::seeded;
 pub(crate) use state::{SkillState, scope};

@@ -34,6 +34,7 @@ pub use self::egress::{EgressConfig, EgressError};
 pub(crate) use self::gate::Gate;
 #[cfg(fuzzing)]
 pub(crate) use self::scrub::properties::Prepared as PreparedSecrets;
+pub use self::secrets::Redactor;
 pub(crate) use self::secrets::{Placeholders, Secrets};
 
 /// What a skill may do on the network.

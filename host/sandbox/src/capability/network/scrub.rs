@@ -63,6 +63,11 @@ impl Scrubber {
         }
     }
 
+    /// A whole text without values.
+    pub(super) fn whole(&self, placeholders: &Placeholders, text: &[u8]) -> Vec<u8> {
+        self.scrub(placeholders, text, Rest::None).0
+    }
+
     /// A body that is scrubbed while it is read.
     pub(super) fn body(self: &Arc<Self>, placeholders: &Placeholders, body: WasiBody) -> WasiBody {
         let (scrubber, placeholders) = (self.clone(), placeholders.clone());

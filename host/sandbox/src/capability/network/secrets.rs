@@ -95,6 +95,11 @@ impl Placeholders {
         secrets.granted.iter().map(placeholder).collect::<Result<_, _>>().map(Self)
     }
 
+    /// Names in their place, for who may know which secret it was.
+    fn named(secrets: &Secrets) -> Self {
+        Self(secrets.granted.iter().map(|secret| format!("${{{}}}", secret.name)).collect())
+    }
+
     /// Variables for the guest.
     pub(crate) fn variables<'a>(&'a self, secrets: &'a Secrets) -> impl Iterator<Item = (&'a str, &'a str)> {
         secrets.granted.iter().zip(&*self.0).map(|(secret, placeholder)| (secret.name.as_str(), placeholder.as_str()))
@@ -176,6 +181,28 @@ impl Secrets {
         // It would tell how long a value is.
         parts.headers.remove(header::CONTENT_LENGTH);
         Ok(Response::from_parts(parts, self.scrubber.body(placeholders, body)))
+    }
+}
+
+/// Takes secrets that the host itself has sent out of what it is answered: `${NAME}` stands in their place.
+pub struct Redactor {
+    secrets: Secrets,
+    names: Placeholders,
+}
+
+impl Redactor {
+    /// For these secrets.
+    ///
+    /// # Errors
+    /// [`LoadError::BadSecret`]: a value is too short to be told from other text, or too long.
+    pub fn new(secrets: Vec<SecretGrant>) -> Result<Self, LoadError> {
+        let secrets = Secrets::new(secrets)?;
+        Ok(Self { names: Placeholders::named(&secrets), secrets })
+    }
+
+    /// A text without them, however they are encoded.
+    pub fn redact(&self, text: Vec<u8>) -> Vec<u8> {
+        if self.secrets.is_empty() { text } else { self.secrets.scrubber.whole(&self.names, &text) }
     }
 }
 
