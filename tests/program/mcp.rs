@@ -140,8 +140,23 @@ fn no_server_starts_where_native_programs_are_denied() {
     let refused = "error: skill `shell` of Expert `user` starts the native program `./server`, and the host policy does \
                    not allow it (policy.toml:1)\n";
     assert!(ran.stderr.starts_with(refused), "{ran:?}");
+    assert!(ran.stderr.contains("hint: only an operator") && ran.stderr.contains("or take it out"), "{ran:?}");
     assert!(!workspace.path().join("started").exists());
     assert_eq!(answers(&run(&workspace)), ["hello"]);
+    // A component that does the same is named.
+    for (package, instead) in [
+        (
+            "args = ['-y', '@modelcontextprotocol/server-filesystem@2026.8.31', '.']",
+            "the skill `@perstack/base`, which",
+        ),
+        ("packageName = '@perstack/base@0.0.34'", "without a version, `@perstack/base` is a component"),
+    ] {
+        let skill = format!("type = 'mcpStdioSkill'\ncommand = 'npx'\n{package}\n");
+        workspace
+            .write("perstack.toml", format!("[experts.user]\ninstruction = 'x'\n[experts.user.skills.x]\n{skill}"));
+        let ran: Ran = command(&workspace, "").args(["--policy", "policy.toml"]).output().unwrap().into();
+        assert!(ran.code == Some(2) && ran.stderr.contains(&format!("hint: {instead}")), "{ran:?}");
+    }
 }
 
 #[test]

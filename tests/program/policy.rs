@@ -75,13 +75,6 @@ fn what_a_delegate_asks_for_is_refused_before_anything_starts() {
             2,
         ),
         (
-            with_skill("type = 'mcpStdioSkill'\ncommand = 'npx'\npackageName = '@perstack/base@0.0.1'"),
-            "native = 'deny'\n",
-            "starts the native program `npx`",
-            "native",
-            1,
-        ),
-        (
             with_skill("type = 'mcpStdioSkill'\ncommand = 'npx'\npackageName = '@perstack/base'\nexec = ['cat']"),
             "native = 'deny'\n",
             "starts the native program `cat`",

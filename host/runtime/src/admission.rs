@@ -13,6 +13,7 @@ use perstack_core::policy::{PathCeiling, Policy, Stated};
 use crate::cast::is_base;
 use crate::policy::{HostPolicy, Refusal};
 use crate::prepare::accept;
+use crate::servers::in_place_of;
 
 /// How a project asks for something.
 const GRANTED: &str = "is granted";
@@ -61,7 +62,9 @@ impl<'a> Admission<'a> {
                     mcp.exec.iter().try_for_each(|program| self.native(&subject, program))?;
                     self.base(&subject)?;
                 }
-                SkillKind::McpStdio(mcp) => self.native(&subject, &mcp.command)?,
+                SkillKind::McpStdio(mcp) => self
+                    .native(&subject, &mcp.command)
+                    .map_err(|refusal| Refusal { instead: in_place_of(mcp), ..refusal })?,
                 SkillKind::McpSse(mcp) => self.server(&subject, mcp)?,
                 SkillKind::Interactive(_) => {}
             }
@@ -169,7 +172,8 @@ impl<'a> Admission<'a> {
     }
 
     fn refusal(&self, subject: &str, asks: String, field: &'static str, line: usize) -> Refusal {
-        Refusal { subject: subject.to_owned(), asks, place: format!("{}:{line}", self.host.path()), field }
+        let place = format!("{}:{line}", self.host.path());
+        Refusal { subject: subject.to_owned(), asks, place, field, instead: None }
     }
 }
 

@@ -123,6 +123,8 @@ pub struct Refusal {
     pub(crate) place: String,
     /// The policy's field: `ceilings.network`.
     pub(crate) field: &'static str,
+    /// What there is in place of it.
+    pub(crate) instead: Option<&'static str>,
 }
 
 impl fmt::Display for Refusal {
@@ -135,7 +137,10 @@ impl fmt::Display for Refusal {
 impl Refusal {
     /// What to do about it.
     pub fn hint(&self) -> String {
-        format!("{}; or take it out of perstack.toml", self.change())
+        match self.instead {
+            Some(instead) => format!("{instead}; {}", self.change()),
+            None => format!("{}; or take it out of perstack.toml", self.change()),
+        }
     }
 
     /// Who could allow it, and where.

@@ -3,6 +3,7 @@
 mod links;
 mod log;
 mod plan;
+mod replacements;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -17,6 +18,7 @@ use self::links::{Dialer, NativeServer, file_uri};
 use self::log::{Feed, Log, lock};
 use self::plan::ServerPlace;
 pub(crate) use self::plan::{Planner, ServerPlan};
+pub(crate) use self::replacements::in_place_of;
 use crate::cast::LoadedExpert;
 use crate::recorder::Recorder;
 use crate::toolbox::Toolbox;
