@@ -102,7 +102,7 @@ pub(crate) fn install(args: &InstallArgs, global: &GlobalArgs) -> Result<Exit, F
         let folder = file.parent().unwrap_or(&folder);
         let written = fs::create_dir_all(folder).and_then(|()| write_whole(&file, text.as_bytes()));
         written.map_err(|error| unchanged(&file, Unfit::new(error)))?;
-        (format!("{shown}\n"), "the client asks before it starts it for the first time".to_owned())
+        (format!("{shown}\n"), "the client starts it, and may ask you first".to_owned())
     } else {
         let text = entry.into_text(args.client, "").map_err(|reason| unchanged(&file, reason))?;
         (text, format!("this belongs into {shown}; with `--write` it is put there"))
