@@ -46,7 +46,7 @@ pub(crate) fn case(name: &str, text: &str) -> Option<String> {
         }
         "output" => "x".repeat(text.parse().unwrap()),
         "variables" => {
-            for number in 0.. {
+            for number in 0..text.parse::<u32>().unwrap() {
                 var::set(format!("{number}"), "x".repeat(1000)).unwrap();
             }
             String::new()

@@ -29,6 +29,9 @@ pub fn describe() -> FnResult<String> {
         Some("name") => listed(vec![tool("\u{1b}[2J")]),
         Some("base") => listed(vec![tool("../etc/passwd")]),
         Some("spin") => hostile::spin(),
+        // Its configuration, but nothing that it is granted.
+        Some("secret") => listed(vec![tool(if config::get("KEY")?.is_some() { "granted" } else { "nothing" })]),
+        Some(url) if url.starts_with("https://") => fetch(&json!({ "url": url }))?,
         Some(other) => panic!("no case `{other}`"),
     })
 }

@@ -140,7 +140,9 @@ impl PluginStore {
     /// Puts a line into the call's log.
     pub(super) fn log(&mut self, level: &str, offset: u64) -> Result<(), Ended> {
         let text = self.take(offset)?;
-        self.log.push(format!("{level}: {}\n", String::from_utf8_lossy(&text)).as_bytes());
+        for part in [level.as_bytes(), b": ", &*text, b"\n"] {
+            self.log.push(part);
+        }
         Ok(())
     }
 }

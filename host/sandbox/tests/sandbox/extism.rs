@@ -180,7 +180,8 @@ async fn a_list_of_tools_that_is_none_is_refused() {
         ("base", "`../etc/passwd` is no tool's name"),
         ("spin", "time limit of 1 s"),
     ] {
-        let limits = Limits { timeout: SHORT, ..Limits::default() };
+        let timeout = if describe == "spin" { SHORT } else { Limits::DEFAULT_TIMEOUT };
+        let limits = Limits { timeout, ..Limits::default() };
         let config = vec![("describe", describe)];
         let loaded = Setup { config, limits, ..Setup::default() }.load(&sandbox(), &bytes(EXTISM[0])).await;
         let Err(error) = loaded else { panic!("{describe}: it was loaded") };
@@ -225,7 +226,9 @@ async fn floods_are_cut() {
         ended(say(&skill, "output", "1048577").await),
         "`plugin` was ended: its answer is larger than its output limit of 1MiB"
     );
-    assert_eq!(ended(say(&skill, "variables", "").await), "`plugin` was ended: it kept more than 1MiB in variables");
+    assert_eq!(text(say(&skill, "variables", "900").await), "");
+    let reason = ended(say(&skill, "variables", "1000").await);
+    assert_eq!(reason, "`plugin` was ended: it kept more than 1MiB in variables");
     for (tool, said) in [("messages", ""), ("print", "2000")] {
         let log = say(&skill, tool, said).await.log.text;
         assert!(log.ends_with(" more bytes were dropped]\n") && log.len() < (1 << 20) + 100, "{tool}: {}", log.len());
@@ -387,10 +390,27 @@ async fn requests_pass_the_gate() {
     }
     assert_eq!(server.connections(), before);
     still_works(&skill).await;
-    // Nothing was granted while tools were listed, and nothing is by default.
     let skill = networked(&server, NetworkGrants::default(), Limits::default()).await;
     ended(fetch(&Host::default(), &skill, &server.url(HOST, "/"), json!({})).await);
     assert_eq!(server.connections(), before);
+}
+
+/// What its tools are does not depend on what a plugin is granted, and nobody looks on while it is asked.
+#[tokio::test]
+async fn nothing_is_granted_while_tools_are_listed() {
+    let server = Server::start().await;
+    let load = async |describe: String| {
+        let config = [("describe".to_owned(), describe)].into();
+        let secret = SecretGrant { name: "KEY".into(), value: "0123456789".into(), hosts: vec![HOST.parse().unwrap()] };
+        let network = NetworkGrants { secrets: vec![secret], ..granted(&[server.pattern(HOST)]) };
+        let grants = Grants { network, ..Grants::default() };
+        let sandbox = sandbox_on(server.egress());
+        Skill::load_plugin(&sandbox, "plugin", &bytes(EXTISM[0]), config, grants, Limits::default()).await
+    };
+    let Err(error) = load(server.url(HOST, "/")).await else { panic!("it was loaded") };
+    assert!(error.to_string().contains("a request that it made failed"), "{error}");
+    assert_eq!(server.connections(), 0);
+    assert_eq!(load("secret".into()).await.unwrap().tools()[0].name, "nothing");
 }
 
 #[tokio::test]
@@ -460,10 +480,19 @@ async fn plugins_run_on_the_interpreter_and_from_the_cache() {
     assert_eq!(components, 2);
     assert!(ended(say(&skill, "spin", "").await).contains("time limit of 1 s"));
     // A file that somebody has changed is compiled anew.
-    for entry in std::fs::read_dir(folder.path().join("cache")).unwrap() {
-        std::fs::write(entry.unwrap().path(), "changed").unwrap();
+    let files = || std::fs::read_dir(folder.path().join("cache")).unwrap().map(|entry| entry.unwrap().path());
+    let genuine: Vec<(_, Vec<u8>)> = files().map(|file| (file.clone(), std::fs::read(file).unwrap())).collect();
+    for (file, code) in &genuine {
+        let mut changed = code.clone();
+        *changed.last_mut().unwrap() ^= 1;
+        std::fs::write(file, changed).unwrap();
     }
-    load(EngineKind::Compiled).await;
+    for engine in [EngineKind::Compiled, EngineKind::Interpreter] {
+        load(engine).await;
+    }
+    for (file, code) in genuine {
+        assert!(std::fs::read(&file).unwrap() == code, "{}", file.display());
+    }
 }
 
 /// A plugin on one thread gives way to others, and a call that is dropped ends.
