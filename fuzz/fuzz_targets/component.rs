@@ -1,4 +1,5 @@
-//! What is read of a component before it is compiled: what it imports and exports, and what it says that it needs.
+//! What is read of a component, or a plugin, before it is compiled: what it imports and exports, and what it says that it
+//! needs.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

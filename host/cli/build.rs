@@ -4,9 +4,9 @@ use perstack_guest_build::{Guest, components};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let built = components(&[
-        Guest { package: "perstack-base", folder: "plugins/base" },
-        Guest { package: "tic-tac-toe", folder: "plugins/tic-tac-toe" },
-        Guest { package: "scoreboard", folder: "plugins/scoreboard" },
+        Guest::component("perstack-base", "plugins/base"),
+        Guest::component("tic-tac-toe", "plugins/tic-tac-toe"),
+        Guest::component("scoreboard", "plugins/scoreboard"),
     ])?;
     for (package, path) in built {
         let name = package.replace('-', "_").to_uppercase();

@@ -6,16 +6,19 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
-use perstack_guest_build::{Guest, components};
+use perstack_guest_build::{Guest, Target, components};
 
-const GUESTS: [Guest<'static>; 7] = [
-    Guest { package: "perstack-test-guests", folder: "tests/guests" },
-    Guest { package: "perstack-test-guests-expert", folder: "tests/guests-expert" },
-    Guest { package: "perstack-test-conformance", folder: "tests/conformance/guest" },
-    Guest { package: "perstack-test-typed", folder: "tests/typed-guest" },
-    Guest { package: "perstack-base", folder: "plugins/base" },
-    Guest { package: "scoreboard", folder: "plugins/scoreboard" },
-    Guest { package: "tic-tac-toe", folder: "plugins/tic-tac-toe" },
+const GUESTS: [Guest<'static>; 10] = [
+    Guest::component("perstack-test-guests", "tests/guests"),
+    Guest::component("perstack-test-guests-expert", "tests/guests-expert"),
+    Guest::component("perstack-test-conformance", "tests/conformance/guest"),
+    Guest::component("perstack-test-typed", "tests/typed-guest"),
+    Guest::component("perstack-base", "plugins/base"),
+    Guest::component("scoreboard", "plugins/scoreboard"),
+    Guest::component("tic-tac-toe", "plugins/tic-tac-toe"),
+    Guest { package: "perstack-test-extism", folder: "tests/extism-guest", target: Target::Module },
+    Guest { package: "perstack-test-extism", folder: "tests/extism-guest", target: Target::ModuleWithWasi },
+    Guest { package: "perstack-test-extism-handlers", folder: "tests/extism-handlers", target: Target::Module },
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {

@@ -30,6 +30,8 @@ const EDGES: &[(&str, &[&str])] = &[
     ("perstack-test-guests-expert", &["perstack-guest"]),
     ("perstack-test-conformance", &["perstack-guest"]),
     ("perstack-test-typed", &[]),
+    ("perstack-test-extism", &[]),
+    ("perstack-test-extism-handlers", &[]),
     ("perstack-test-artifacts", &["perstack-guest-build"]),
     ("perstack-tests", &["perstack-test-artifacts"]),
 ];

@@ -84,11 +84,7 @@ impl Workspace {
     }
 
     pub(crate) fn run_with_input(&self, arguments: &[&str], input: &str) -> Ran {
-        let mut command = self.command(arguments);
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        // Who reads less than everything closes the pipe early.
-        drop(child.stdin.take().unwrap().write_all(input.as_bytes()));
-        child.wait_with_output().unwrap().into()
+        run_with_input(self.command(arguments), input)
     }
 
     /// The one job of this workspace.
@@ -111,6 +107,13 @@ pub(crate) fn command_in(folder: &Path, arguments: &[&str]) -> Command {
     command.current_dir(folder).args(arguments).env_clear();
     command.env("HOME", home).env("NO_COLOR", "1");
     command
+}
+
+pub(crate) fn run_with_input(mut command: Command, input: &str) -> Ran {
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // Who reads less than everything closes the pipe early.
+    drop(child.stdin.take().unwrap().write_all(input.as_bytes()));
+    child.wait_with_output().unwrap().into()
 }
 
 impl From<Output> for Ran {

@@ -20,6 +20,7 @@ mod doctor;
 mod doors;
 mod events;
 mod exec;
+mod extism;
 mod game;
 mod hardened;
 mod harness;

@@ -1,4 +1,4 @@
-//! Builds guest crates of this workspace into components, from a build script.
+//! Builds guest crates of this workspace into components and core modules, from a build script.
 //!
 //! Guests are for another target than the host, so cargo cannot build both in one go. A build script that needs
 //! components calls [`components`]: it adds the target to the toolchain where that is missing, and runs cargo once more
@@ -10,8 +10,6 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// What guests are built for.
-const TARGET: &str = "wasm32-wasip2";
 /// The profile in the workspace's `Cargo.toml` that makes them small.
 const PROFILE: &str = "guest";
 
@@ -27,16 +25,59 @@ impl fmt::Display for BuildError {
 
 impl std::error::Error for BuildError {}
 
+/// What a guest is built for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Target {
+    /// A component.
+    #[default]
+    Component,
+    /// A core module that imports WASI 0.1.
+    ModuleWithWasi,
+    /// A core module that imports nothing by itself.
+    Module,
+}
+
+impl Target {
+    const ALL: [Self; 3] = [Self::Component, Self::ModuleWithWasi, Self::Module];
+
+    /// As rustc calls it.
+    pub const fn triple(self) -> &'static str {
+        match self {
+            Self::Component => "wasm32-wasip2",
+            Self::ModuleWithWasi => "wasm32-wasip1",
+            Self::Module => "wasm32-unknown-unknown",
+        }
+    }
+}
+
 /// One guest crate.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Guest<'a> {
     /// The package's name.
     pub package: &'a str,
     /// Its folder, relative to the workspace.
     pub folder: &'a str,
+    /// What it is built for.
+    pub target: Target,
 }
 
-/// Builds guests. Gives the path of each component, by package, in the folder of the build script that asks.
+impl<'a> Guest<'a> {
+    /// A crate that is built into a component.
+    pub const fn component(package: &'a str, folder: &'a str) -> Self {
+        Self { package, folder, target: Target::Component }
+    }
+
+    /// The package's name, and the target's where there may be several.
+    fn name(&self) -> String {
+        match self.target {
+            Target::Component => self.package.to_owned(),
+            other => format!("{}-{}", self.package, other.triple()),
+        }
+    }
+}
+
+/// Builds guests. Gives the path of each, by its package and, where it is no component, `-` and its target, in the folder
+/// of the build script that asks.
 ///
 /// # Errors
 /// [`BuildError`]: the target cannot be added, or a guest does not build.
@@ -44,24 +85,31 @@ pub fn components(guests: &[Guest<'_>]) -> Result<BTreeMap<String, PathBuf>, Bui
     let out = PathBuf::from(variable("OUT_DIR")?);
     let workspace = workspace(Path::new(&variable("CARGO_MANIFEST_DIR")?))?;
     watch(&workspace, guests);
-    require_target(&workspace)?;
     let target_folder = target_folder(&out)?;
-    let mut cargo = clean(Command::new(env::var_os("CARGO").unwrap_or("cargo".into())));
-    cargo.current_dir(&workspace).args(["build", "--target", TARGET, "--profile", PROFILE]);
-    cargo.arg("--target-dir").arg(&target_folder);
-    for guest in guests {
-        cargo.args(["--package", guest.package]);
+    let mut built = BTreeMap::new();
+    for target in Target::ALL {
+        let guests: Vec<&Guest<'_>> = guests.iter().filter(|guest| guest.target == target).collect();
+        if guests.is_empty() {
+            continue;
+        }
+        let target = target.triple();
+        require_target(&workspace, target)?;
+        let mut cargo = clean(Command::new(env::var_os("CARGO").unwrap_or("cargo".into())));
+        cargo.current_dir(&workspace).args(["build", "--target", target, "--profile", PROFILE]);
+        cargo.arg("--target-dir").arg(&target_folder);
+        for guest in &guests {
+            cargo.args(["--package", guest.package]);
+        }
+        run(&mut cargo)?;
+        for guest in guests {
+            let file = format!("{}.wasm", guest.package.replace('-', "_"));
+            let made = target_folder.join(target).join(PROFILE).join(file);
+            let kept = out.join(format!("{}.wasm", guest.name()));
+            std::fs::copy(&made, &kept).map_err(|error| BuildError(format!("{}: {error}", made.display())))?;
+            built.insert(guest.name(), kept);
+        }
     }
-    run(&mut cargo)?;
-    let mut components = BTreeMap::new();
-    for guest in guests {
-        let file = format!("{}.wasm", guest.package.replace('-', "_"));
-        let built = target_folder.join(TARGET).join(PROFILE).join(file);
-        let kept = out.join(format!("{}.wasm", guest.package));
-        std::fs::copy(&built, &kept).map_err(|error| BuildError(format!("{}: {error}", built.display())))?;
-        components.insert(guest.package.to_owned(), kept);
-    }
-    Ok(components)
+    Ok(built)
 }
 
 /// Tells cargo what components are made of.
@@ -73,19 +121,19 @@ fn watch(workspace: &Path, guests: &[Guest<'_>]) {
 }
 
 /// Adds the target to the toolchain where it is missing, and says so.
-fn require_target(workspace: &Path) -> Result<(), BuildError> {
+fn require_target(workspace: &Path, target: &str) -> Result<(), BuildError> {
     let mut rustc = clean(Command::new("rustc"));
-    rustc.current_dir(workspace).args(["--print", "target-libdir", "--target", TARGET]);
+    rustc.current_dir(workspace).args(["--print", "target-libdir", "--target", target]);
     let libraries = run(&mut rustc)?;
     if Path::new(libraries.trim()).is_dir() {
         return Ok(());
     }
-    println!("cargo::warning=adding the target {TARGET} to the toolchain: skills and Experts are built for it");
+    println!("cargo::warning=adding the target {target} to the toolchain: guests are built for it");
     let mut rustup = clean(Command::new("rustup"));
-    rustup.current_dir(workspace).args(["target", "add", TARGET]);
+    rustup.current_dir(workspace).args(["target", "add", target]);
     run(&mut rustup).map(drop).map_err(|error| {
         BuildError(format!(
-            "{error}\nhint: components are built for {TARGET}; add it with `rustup target add {TARGET}`, or from your distribution"
+            "{error}\nhint: guests are built for {target}; add it with `rustup target add {target}`, or from your distribution"
         ))
     })
 }

@@ -63,7 +63,7 @@ pub use provider::{
 };
 pub use provider_tools::{BuiltinProviderSkill, Hosted, ProviderSkill, ProviderTool, ProviderToolOptions};
 pub use skill::{
-    BASE_SKILL, InteractiveSkill, InteractiveTool, McpSseSkill, McpStdioSkill, Skill, SkillKind, WasmSkill,
+    BASE_SKILL, InteractiveSkill, InteractiveTool, McpSseSkill, McpStdioSkill, Skill, SkillKind, WasmForm, WasmSkill,
 };
 pub use url::{DomainPattern, HttpUrl};
 pub use values::{Access, ByteSize, ComponentPath, EnvName, GrantPath, Lifetime, TimeLimit, ToolName, ValueError};

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures::future::try_join_all;
 use perstack_core::config::{
     Access, BASE_SKILL, Capabilities, EnvName, Expert, GrantPath, Lifetime, Logic as LogicConfig, McpStdioSkill,
-    Skill as SkillConfig, SkillKind, WasmSkill,
+    Skill as SkillConfig, SkillKind, WasmForm, WasmSkill,
 };
 use perstack_core::{ExpertInfo, Limits, Model, ToolSet};
 use perstack_native::{BadProgram, Programs};
@@ -183,7 +183,16 @@ impl Cast {
                 let failed = |error| skill_error(expert, &skill.name, error);
                 let component = self.project.component(wasm.component.as_str()).map_err(failed)?;
                 let limits = wasm.capabilities.limits;
-                self.load_component(expert, &skill.name, &component, grants, limits).await.map(Some)
+                let loaded = match &wasm.form {
+                    WasmForm::Component => self.load_component(expert, &skill.name, &component, grants, limits).await?,
+                    WasmForm::Extism(config) => {
+                        let (limits, config) = (self.runtime.capped(limits), config.clone());
+                        let sandbox = &self.runtime.sandbox;
+                        let loaded = Skill::load_plugin(sandbox, &skill.name, &component, config, grants, limits).await;
+                        loaded.map(Arc::new).map_err(failed)?
+                    }
+                };
+                Ok(Some(loaded))
             }
             (SkillKind::Interactive(_), _) => Ok(None),
             (SkillKind::McpStdio(mcp), Some(base)) if is_base(mcp) => {

@@ -1,5 +1,6 @@
 //! What a component is, and which Experts use it: for people who decide what to grant.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use perstack_core::config::{Capabilities, Needs, SkillKind};
@@ -45,7 +46,11 @@ impl Runtime {
         if inspection.purpose == Purpose::Logic {
             return Ok(Inspected { component: inspection, tools: Vec::new(), left_out: Vec::new() });
         }
-        let skill = Skill::load(&self.sandbox, "skill", component, Grants::default(), Limits::default()).await?;
+        let (sandbox, grants, limits) = (&self.sandbox, Grants::default(), Limits::default());
+        let skill = match inspection.purpose {
+            Purpose::Plugin => Skill::load_plugin(sandbox, "skill", component, BTreeMap::new(), grants, limits).await?,
+            _ => Skill::load(sandbox, "skill", component, grants, limits).await?,
+        };
         let left_out = skill.left_out().iter().map(ToString::to_string).collect();
         Ok(Inspected { component: inspection, tools: skill.tools().to_vec(), left_out })
     }

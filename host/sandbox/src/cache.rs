@@ -15,8 +15,8 @@ use std::time::SystemTime;
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
-use wasmtime::Engine;
 use wasmtime::component::Component;
+use wasmtime::{Engine, Module};
 
 use crate::component::{ComponentBytes, MAX_COMPONENT_BYTES};
 
@@ -75,22 +75,36 @@ impl Cache {
 
     /// Takes the compiled component, if it is there and genuine.
     pub(crate) fn load(&self, engine: &Engine, component: &ComponentBytes) -> Option<Component> {
-        let file = read_bounded(&self.path(engine, component)).ok()?;
-        let (mac, code) = file.split_at_checked(MAC_BYTES)?;
-        self.mac(engine, component, code).verify_slice(mac).ok()?;
+        let file = self.genuine(engine, component)?;
         #[expect(unsafe_code, reason = "the code was made by `store`: nobody else has the key")]
         unsafe {
-            Component::deserialize(engine, code).ok()
+            Component::deserialize(engine, file.get(MAC_BYTES..)?).ok()
         }
     }
 
-    /// Keeps a compiled component.
-    pub(crate) fn store(&self, engine: &Engine, component: &ComponentBytes, compiled: &Component) -> io::Result<()> {
-        let code = compiled.serialize().map_err(io::Error::other)?;
-        let mac = self.mac(engine, component, &code).finalize().into_bytes();
+    /// The same of a core module.
+    pub(crate) fn load_module(&self, engine: &Engine, module: &ComponentBytes) -> Option<Module> {
+        let file = self.genuine(engine, module)?;
+        #[expect(unsafe_code, reason = "the code was made by `store`: nobody else has the key")]
+        unsafe {
+            Module::deserialize(engine, file.get(MAC_BYTES..)?).ok()
+        }
+    }
+
+    /// A file that nobody else has made.
+    fn genuine(&self, engine: &Engine, component: &ComponentBytes) -> Option<Vec<u8>> {
+        let file = read_bounded(&self.path(engine, component)).ok()?;
+        let (mac, code) = file.split_at_checked(MAC_BYTES)?;
+        self.mac(engine, component, code).verify_slice(mac).ok()?;
+        Some(file)
+    }
+
+    /// Keeps the code of a compiled component or module.
+    pub(crate) fn store(&self, engine: &Engine, component: &ComponentBytes, code: &[u8]) -> io::Result<()> {
+        let mac = self.mac(engine, component, code).finalize().into_bytes();
         let mut file = tempfile::NamedTempFile::new_in(&self.folder)?;
         file.write_all(&mac)?;
-        file.write_all(&code)?;
+        file.write_all(code)?;
         file.persist(self.path(engine, component))?;
         self.prune()
     }
@@ -237,7 +251,7 @@ mod tests {
             let engine = Engine::default();
             let cache = Cache::open(&folder.path().join("cache"), &folder.path().join("key")).unwrap();
             let compiled = Component::new(&engine, component().bytes()).unwrap();
-            cache.store(&engine, &component(), &compiled).unwrap();
+            cache.store(&engine, &component(), &compiled.serialize().unwrap()).unwrap();
             Self { engine, cache, folder }
         }
 

@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 use wasmparser::{ComponentExternalKind, Encoding, Parser, Payload};
 
 use crate::error::{LoadError, printable};
+use crate::extism::is_plugin;
 use crate::nesting::{MAX_NESTING, is_shallow};
 use crate::typed::SECTION;
 
@@ -237,6 +238,7 @@ fn require_component(bytes: &[u8]) -> Result<(), LoadError> {
     match bytes {
         [] => not("it is empty"),
         [0, b'a', b's', b'm', _, _, 1, 0, ..] => Ok(()),
+        [0, b'a', b's', b'm', _, _, 0, 0, ..] if is_plugin(bytes) => Err(LoadError::IsAPlugin),
         [0, b'a', b's', b'm', _, _, 0, 0, ..] => not("it is a core module"),
         [0, b'a', b's', b'm', ..] => not("its header is cut off or of an unknown version"),
         _ => not("it does not start like one"),

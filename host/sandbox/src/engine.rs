@@ -10,13 +10,14 @@ use perstack_core::config::Needs;
 use perstack_core::policy::EngineKind;
 use tokio::sync::Semaphore;
 use wasmtime::component::{Component, HasSelf, InstancePre, Linker};
-use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, Store};
+use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, Module, OptLevel, PoolingAllocationConfig, Store};
 
 use crate::bindings::{expert, skill};
 use crate::cache::{Cache, CacheContents};
 use crate::capability::{Egress, EgressConfig, add_files_to_linker, add_network_to_linker};
 use crate::component::{Calls, ComponentBytes, World, check};
 use crate::error::{LoadError, printable};
+use crate::extism::{self, Plugin, PluginStore};
 use crate::limits::{MAX_MEMORIES, MAX_TABLES};
 use crate::logic::LogicStore;
 use crate::skill::SkillStore;
@@ -69,6 +70,7 @@ struct Shared {
     engine: Engine,
     skills: Linker<SkillStore>,
     experts: Linker<LogicStore>,
+    plugins: wasmtime::Linker<PluginStore>,
     cache: Option<Cache>,
     compiling: Arc<Semaphore>,
     guests: Arc<Semaphore>,
@@ -96,10 +98,12 @@ impl Sandbox {
         let mut experts = Linker::new(&engine);
         wasmtime_wasi::p2::add_to_linker_async(&mut experts).map_err(engine_error)?;
         expert::Expert::add_to_linker::<_, HasSelf<_>>(&mut experts, |store| store).map_err(engine_error)?;
+        let plugins = extism::linker(&engine).map_err(engine_error)?;
         Ok(Self(Arc::new(Shared {
             engine,
             skills,
             experts,
+            plugins,
             cache: config.cache,
             compiling: Arc::new(Semaphore::new(MAX_COMPILING)),
             guests: Arc::new(Semaphore::new(MAX_GUESTS as usize)),
@@ -167,15 +171,33 @@ impl Sandbox {
         linked.map_err(does_not_link)
     }
 
+    /// Checks and compiles an Extism plugin, and links it.
+    pub(crate) async fn link_plugin(&self, plugin: &ComponentBytes, limits: &Limits) -> Result<Plugin, LoadError> {
+        plugin.at_most(limits.component)?;
+        let interface = extism::check(plugin.bytes())?.interface;
+        let bytes = plugin.clone();
+        let module = self.compiling(limits.compile, move |shared| shared.compile_module(&bytes)).await?;
+        let linked = self.0.plugins.instantiate_pre(&module).map_err(does_not_link)?;
+        Ok(Plugin::new(linked, interface))
+    }
+
     async fn compile(&self, component: &ComponentBytes, limit: Duration) -> Result<Component, LoadError> {
-        let shared = self.0.clone();
         let component = component.clone();
+        self.compiling(limit, move |shared| shared.compile(&component)).await
+    }
+
+    async fn compiling<T: Send + 'static>(
+        &self,
+        limit: Duration,
+        compile: impl FnOnce(&Shared) -> Result<T, LoadError> + Send + 'static,
+    ) -> Result<T, LoadError> {
+        let shared = self.0.clone();
         let failed = |error: &dyn std::fmt::Display| LoadError::Engine(error.to_string());
         // Taken into the task: one that ran over its time still counts until it is really done.
         let turn = shared.compiling.clone().acquire_owned().await.map_err(|error| failed(&error))?;
         let task = tokio::task::spawn_blocking(move || {
             let _turn = turn;
-            shared.compile(&component)
+            compile(&shared)
         });
         match tokio::time::timeout(limit, task).await {
             Ok(done) => done.map_err(|error| failed(&error))?,
@@ -205,11 +227,25 @@ impl Shared {
         }
         let compiled =
             Component::from_binary(&self.engine, component.bytes()).map_err(|error| does_not_compile(&error))?;
-        if let Some(cache) = &self.cache {
-            // A full disk makes the next start slower, and nothing else.
-            drop(cache.store(&self.engine, component, &compiled));
-        }
+        self.keep(component, || compiled.serialize());
         Ok(compiled)
+    }
+
+    fn compile_module(&self, module: &ComponentBytes) -> Result<Module, LoadError> {
+        if let Some(compiled) = self.cache.as_ref().and_then(|cache| cache.load_module(&self.engine, module)) {
+            return Ok(compiled);
+        }
+        let compiled = Module::from_binary(&self.engine, module.bytes()).map_err(|error| does_not_compile(&error))?;
+        self.keep(module, || compiled.serialize());
+        Ok(compiled)
+    }
+
+    /// Puts code into the cache, if there is one.
+    fn keep(&self, component: &ComponentBytes, code: impl FnOnce() -> wasmtime::Result<Vec<u8>>) {
+        if let Some((cache, code)) = self.cache.as_ref().zip(code().ok()) {
+            // A full disk makes the next start slower, and nothing else.
+            drop(cache.store(&self.engine, component, &code));
+        }
     }
 }
 

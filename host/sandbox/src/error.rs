@@ -19,6 +19,14 @@ pub enum LoadError {
     TooLarge { size: u64, limit: u64 },
     #[error("this is not a WebAssembly component: {reason}")]
     NotAComponent { reason: String },
+    #[error("this is an Extism plugin, and not a component")]
+    IsAPlugin,
+    #[error("this is a component, and not an Extism plugin")]
+    IsAComponent,
+    #[error("this is not an Extism plugin with tools: {reason}")]
+    NotAPlugin { reason: &'static str },
+    #[error("the plugin imports `{import}`, which {reason}")]
+    PluginImport { import: String, reason: &'static str },
     #[error("the component is damaged: {reason}")]
     Damaged { reason: String },
     #[error("the component exports no `{expected}`: it is not for the world `{world}`")]
@@ -31,9 +39,9 @@ pub enum LoadError {
     TooDemanding { reason: String },
     #[error("compiling the component took longer than {} (`limits.compile`)", TimeLimit::from(*.0))]
     CompileTimeout(Duration),
-    #[error("the component's `list-tools` failed: {0}")]
+    #[error("asking for its tools failed: {0}")]
     ListTools(String),
-    #[error("the tools that the component lists cannot be used: {0}")]
+    #[error("the tools that it lists cannot be used: {0}")]
     BadTools(String),
     #[error("none of the component's functions can be a tool: {0}")]
     NoTools(LeftOut),
@@ -60,6 +68,11 @@ impl LoadError {
             }
             Self::NotAComponent { .. } => {
                 "build it for `wasm32-wasip2`, or wrap the core module with `wasm-tools component new`"
+            }
+            Self::IsAPlugin => "set `type = \"extismSkill\"` for it in perstack.toml",
+            Self::IsAComponent => "set `type = \"wasmSkill\"` for it in perstack.toml",
+            Self::NotAPlugin { .. } | Self::PluginImport { .. } => {
+                "see docs/extism.md for what a plugin may import, and which functions make it a skill"
             }
             Self::Damaged { .. } => "build it or copy it again",
             Self::WrongWorld { world: "skill", .. } => {
@@ -102,6 +115,10 @@ pub enum Ended {
     Output(u64),
     #[error("{0}, which the host policy sets")]
     ByPolicy(Box<Self>),
+    #[error("it kept more than {} in variables", ByteSize::from_bytes(*.0))]
+    Variables(u64),
+    #[error("a request that it made failed: {0}")]
+    Request(String),
     #[error("it passed more than {} to the host at once", ByteSize::from_bytes(*.0))]
     HostCall(u64),
     #[error("it crashed: {0}")]

@@ -4,13 +4,14 @@ use perstack_core::config::Needs;
 
 use crate::component::{Calls, ComponentBytes, World, check};
 use crate::error::{LoadError, printable};
+use crate::extism;
 
 /// What a component is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Inspection {
     /// What it is for.
     pub purpose: Purpose,
-    /// Interfaces that it imports, with their versions, in its order.
+    /// Interfaces that it imports, with their versions, in its order; of a plugin the modules.
     pub imports: Vec<String>,
     /// What it says that it needs; `None` where it says nothing.
     pub needs: Option<Needs>,
@@ -25,6 +26,8 @@ pub enum Purpose {
     OtherSkill,
     /// An Expert's logic: world `expert`.
     Logic,
+    /// An Extism plugin.
+    Plugin,
 }
 
 /// Looks at a component.
@@ -32,6 +35,10 @@ pub enum Purpose {
 /// # Errors
 /// [`LoadError`]: it is none, or would not be loaded.
 pub fn inspect(component: &ComponentBytes) -> Result<Inspection, LoadError> {
+    if extism::is_plugin(component.bytes()) {
+        let imports = extism::check(component.bytes())?.imports.into_iter().map(printable).collect();
+        return Ok(Inspection { purpose: Purpose::Plugin, imports, needs: None });
+    }
     let (purpose, checked) = match check(component, World::Expert) {
         Ok(checked) => (Purpose::Logic, checked),
         Err(_) => {

@@ -3,7 +3,8 @@
 //! - [`Sandbox`] holds the engine: machine code, or an interpreter for hosts that allow no executable memory. It loads components, checks what they import, compiles them or takes them from the
 //!   cache, and links them once.
 //! - [`Skill`] is a linked skill: a component of our world, or of any other, whose exported functions are its tools.
-//!   Each call of a tool runs in a fresh instance with its [`Grants`] and [`Limits`].
+//!   Each call of a tool runs in a fresh instance with its [`Grants`] and [`Limits`]. An Extism plugin is one too, see
+//!   `extism/`.
 //! - [`inspect()`] says what a component is, imports and needs.
 //! - [`pack()`] puts the documentation of its WIT into a component.
 //! - [`Logic`] is a linked Expert. Everything it asks of the host goes to a [`LogicHost`].
@@ -19,6 +20,7 @@ mod component;
 mod convert;
 mod engine;
 mod error;
+mod extism;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod inspect;

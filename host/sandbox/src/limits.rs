@@ -38,17 +38,27 @@ impl Limiter {
             hit: None,
         }
     }
+
+    /// Counts memory, unless it is too much: a guest's own, or what the host keeps for it.
+    pub(crate) fn take(&mut self, bytes: u64) -> bool {
+        let wanted = self.memory_used.saturating_add(bytes);
+        if wanted > self.memory_limit {
+            self.hit = Some(Ended::Memory(self.memory_limit));
+            return false;
+        }
+        self.memory_used = wanted;
+        true
+    }
+
+    /// Counts memory no longer that was taken.
+    pub(crate) fn give_back(&mut self, bytes: u64) {
+        self.memory_used = self.memory_used.saturating_sub(bytes);
+    }
 }
 
 impl ResourceLimiter for Limiter {
     fn memory_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
-        let wanted = self.memory_used.saturating_add(desired.saturating_sub(current) as u64);
-        if wanted > self.memory_limit {
-            self.hit = Some(Ended::Memory(self.memory_limit));
-            return Ok(false);
-        }
-        self.memory_used = wanted;
-        Ok(true)
+        Ok(self.take(desired.saturating_sub(current) as u64))
     }
 
     fn table_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {

@@ -1,12 +1,13 @@
-//! Skills: a linked component, called in a fresh instance each time.
+//! Skills: a linked component or plugin, called in a fresh instance each time.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use perstack_core::config::{Access, ByteSize, Needs};
 use perstack_core::{
-    CallContext, CallLog, CallOutcome, GrantedSkill, Limits, NotKept, Observation, Observer, OpenState, StateError,
-    StateSource, ToolDefinition, ToolError, ToolOutput, ToolSet,
+    CallContext, CallLog, CallOutcome, GrantedSkill, Limits, NotKept, Observation, Observer, OpenState, StateChanges,
+    StateError, StateSource, ToolDefinition, ToolError, ToolOutput, ToolSet,
 };
 use serde_json::Value;
 use wasmtime::component::{ResourceTable, ResourceTableError};
@@ -23,6 +24,7 @@ use crate::component::ComponentBytes;
 use crate::convert;
 use crate::engine::{LinkedSkill, Sandbox, resources};
 use crate::error::{Ended, LoadError, printable};
+use crate::extism::{self, Answers, Plugin, PluginStore};
 use crate::limits::{Limiter, MAX_RANDOM_BYTES, Stopwatch, within};
 use crate::typed::{LeftOut, Typed};
 
@@ -55,6 +57,13 @@ enum Functions {
     Tools(skill::SkillPre<SkillStore>),
     /// Each function that it exports by itself.
     Typed(Typed),
+    /// Through the functions of an Extism plugin, with its configuration.
+    Plugin(Plugin, Arc<BTreeMap<String, String>>),
+}
+
+/// What the limiter of a call is found in.
+trait Limited: Send + 'static {
+    fn limiter(&mut self) -> &mut Limiter;
 }
 
 /// How long getting a skill ready took.
@@ -98,7 +107,7 @@ impl Skill {
                 (Functions::Typed(typed), tools)
             }
         };
-        let mut skill = Self {
+        let skill = Self {
             name: name.to_owned(),
             sandbox: sandbox.clone(),
             functions,
@@ -113,11 +122,55 @@ impl Skill {
             size: component.size(),
             times: LoadTimes { link, list_tools: Duration::ZERO },
         };
-        if let Functions::Tools(linked) = &skill.functions {
-            skill.tools = skill.list_tools(linked).await?;
+        skill.listed(started).await
+    }
+
+    /// Loads an Extism plugin in the same way. It has no directories: its WASI, 0.1, knows nothing of them.
+    ///
+    /// # Errors
+    /// [`LoadError`].
+    pub async fn load_plugin(
+        sandbox: &Sandbox,
+        name: &str,
+        plugin: &ComponentBytes,
+        config: BTreeMap<String, String>,
+        grants: Grants,
+        limits: Limits,
+    ) -> Result<Self, LoadError> {
+        let started = Instant::now();
+        if let Some(grant) = grants.directories.first() {
+            let reason = "an Extism plugin has no files here".to_owned();
+            return Err(LoadError::BadDirectory { path: grant.path.to_string(), reason });
         }
-        skill.times.list_tools = started.elapsed() - link;
-        Ok(skill)
+        let linked = sandbox.link_plugin(plugin, &limits).await?;
+        let link = started.elapsed();
+        let skill = Self {
+            name: name.to_owned(),
+            sandbox: sandbox.clone(),
+            functions: Functions::Plugin(linked, Arc::new(config)),
+            granted: grants.summary(name, plugin),
+            environment: grants.environment,
+            directories: OpenGrants::default(),
+            network: Arc::new(open_network(grants.network)?),
+            limits,
+            tools: Vec::new(),
+            needs: None,
+            turns: None,
+            size: plugin.size(),
+            times: LoadTimes { link, list_tools: Duration::ZERO },
+        };
+        skill.listed(started).await
+    }
+
+    /// Asks for its tools, if they are not known.
+    async fn listed(mut self, started: Instant) -> Result<Self, LoadError> {
+        match &self.functions {
+            Functions::Tools(linked) => self.tools = self.list_tools(linked).await?,
+            Functions::Plugin(plugin, config) => self.tools = self.list_plugin_tools(plugin, config).await?,
+            Functions::Typed(_) => {}
+        }
+        self.times.list_tools = started.elapsed() - self.times.link;
+        Ok(self)
     }
 
     /// How large its component is.
@@ -143,7 +196,7 @@ impl Skill {
     /// Functions that it exports and that are no tools, with the reasons. A skill of our world has none.
     pub fn left_out(&self) -> &[LeftOut] {
         match &self.functions {
-            Functions::Tools(_) => &[],
+            Functions::Tools(_) | Functions::Plugin(..) => &[],
             Functions::Typed(typed) => typed.left_out(),
         }
     }
@@ -155,26 +208,42 @@ impl Skill {
             let instance = linked.instantiate_async(&mut *store).await?;
             instance.perstack_plugin_tools().call_list_tools(store).await
         };
-        let nothing = Granted {
-            directories: OpenGrants::default(),
-            network: Arc::new(open_network(NetworkGrants::default())?),
-            placeholders: Placeholders::default(),
-        };
-        let data = SkillStore::new(self, wasi.build(), nothing, unattended());
+        let data = SkillStore::new(self, wasi.build(), Granted::nothing()?, unattended());
         let (listed, _) = self.run(data, &guest, call).await;
         let listed = listed.map_err(|ended| LoadError::ListTools(ended.to_string()))?;
         convert::tools(listed).map_err(LoadError::BadTools)
     }
 
-    /// Runs one call in a fresh store, within its limits.
-    async fn run<T>(
+    /// The same of a plugin. Its configuration is no capability.
+    async fn list_plugin_tools(
         &self,
-        data: SkillStore,
+        plugin: &Plugin,
+        config: &Arc<BTreeMap<String, String>>,
+    ) -> Result<Vec<ToolDefinition>, LoadError> {
+        let (guest, mut wasi) = Guest::new(&self.limits);
+        let answers = Answers { config: config.clone(), granted: BTreeMap::new() };
+        let gate = self.gate(Granted::nothing()?, &unattended());
+        let data = PluginStore::new(wasi.build_p1(), gate, Limiter::new(&self.limits), answers, guest.stderr.clone());
+        let (listed, _) = self.run(data, &guest, async |store| plugin.list(store, &self.limits).await).await;
+        let listed = listed.map_err(|ended| LoadError::ListTools(ended.to_string()))?;
+        let listed = listed.map_err(|error| LoadError::ListTools(printable(&error)))?;
+        extism::definitions(&listed).map_err(|reason| LoadError::BadTools(printable(&reason)))
+    }
+
+    /// The way of one call to the network.
+    fn gate(&self, granted: Granted, context: &CallContext) -> Gate {
+        Gate::new(self.sandbox.egress(), granted.network, granted.placeholders, &self.name, context, self.limits)
+    }
+
+    /// Runs one call in a fresh store, within its limits.
+    async fn run<D: Limited, T>(
+        &self,
+        data: D,
         guest: &Guest,
-        call: impl AsyncFnOnce(&mut wasmtime::Store<SkillStore>) -> wasmtime::Result<T>,
-    ) -> (Result<T, Ended>, SkillStore) {
+        call: impl AsyncFnOnce(&mut wasmtime::Store<D>) -> wasmtime::Result<T>,
+    ) -> (Result<T, Ended>, D) {
         let mut store = self.sandbox.store(data, &self.limits);
-        store.limiter(|data| &mut data.limiter);
+        store.limiter(|data| data.limiter());
         let answer = within(self.limits.timeout, &guest.stopwatch, async {
             let _place = self.sandbox.place().await.map_err(|error| Ended::Host(error.to_string()))?;
             Ok(call(&mut store).await)
@@ -182,7 +251,7 @@ impl Skill {
         let answer = answer.await.and_then(|answer| answer);
         let mut data = store.into_data();
         let answer = answer
-            .and_then(|answer| answer.map_err(|error| ended(&error, &mut data.limiter, &self.limits, &guest.stderr)));
+            .and_then(|answer| answer.map_err(|error| ended(&error, data.limiter(), &self.limits, &guest.stderr)));
         (answer, data)
     }
 }
@@ -211,18 +280,19 @@ impl ToolSet for Skill {
         };
         set_placeholders(&mut wasi, &placeholders, &self.network.secrets);
         let (directories, network) = (self.directories.clone(), self.network.clone());
-        let data = SkillStore::new(self, wasi.build(), Granted { directories, network, placeholders }, context);
-        let (returned, answer, data) = match &self.functions {
+        let granted = Granted { directories, network, placeholders };
+        let called = match &self.functions {
             Functions::Tools(linked) => {
                 let arguments = arguments.to_string();
                 let call = async |store: &mut wasmtime::Store<SkillStore>| {
                     let instance = linked.instantiate_async(&mut *store).await?;
                     instance.perstack_plugin_tools().call_call_tool(store, tool, &arguments).await
                 };
+                let data = SkillStore::new(self, wasi.build(), granted, context);
                 let (answer, data) = self.run(data, &guest, call).await;
                 match answer {
-                    Ok(answer) => (true, self.convert(answer).await, data),
-                    Err(ended) => (false, Err(ended), data),
+                    Ok(answer) => data.called(true, self.convert(answer).await),
+                    Err(ended) => data.called(false, Err(ended)),
                 }
             }
             Functions::Typed(typed) => {
@@ -230,26 +300,64 @@ impl ToolSet for Skill {
                     Ok(call) => call,
                     Err(error) => return CallOutcome::refused(error),
                 };
+                let data = SkillStore::new(self, wasi.build(), granted, context);
                 let (answer, data) = self.run(data, &guest, async |store| call.run(store).await).await;
-                (answer.is_ok(), answer.and_then(|value| call.answer(value.as_ref(), &self.limits)), data)
+                data.called(answer.is_ok(), answer.and_then(|value| call.answer(value.as_ref(), &self.limits)))
+            }
+            Functions::Plugin(plugin, config) => {
+                let answers = Answers { config: config.clone(), granted: self.answers(&granted.placeholders) };
+                let gate = self.gate(granted, &context);
+                let limiter = Limiter::new(&self.limits);
+                let data = PluginStore::new(wasi.build_p1(), gate, limiter, answers, guest.stderr.clone());
+                let id = &context.tool_call_id;
+                let call = async |store: &mut wasmtime::Store<PluginStore>| {
+                    plugin.call(store, id, tool, arguments, &self.limits).await
+                };
+                let (returned, data) = self.run(data, &guest, call).await;
+                let result = match returned.and_then(plugin_answer) {
+                    Ok(answer) => self.convert(answer).await,
+                    Err(ended) => Err(ended),
+                };
+                Called { result, notes: data.gate.notes(), changes: Vec::new(), open: None }
             }
         };
-        let result = answer
+        let Called { result, notes, changes, open } = called;
+        let result = result
             .map_err(|ended| ended.under(&self.limits))
             .unwrap_or_else(|ended| Err(ToolError::Ended(format!("`{}` was ended: {ended}", self.name))));
-        let result = result.map_err(|error| noted(error, &data.notes()));
-        let (changes, open) = data.state.finish();
         CallOutcome {
-            result,
-            // What a call changed before it crashed is half of something.
-            state_changes: if returned { changes } else { Vec::new() },
+            result: result.map_err(|error| noted(error, &notes)),
+            state_changes: changes,
             state_guard: open.map(|open| open.guard),
             log: CallLog { text: guest.stdout.text() + &guest.stderr.text() },
         }
     }
 }
 
+/// What came out of a call.
+struct Called {
+    result: Result<Result<ToolOutput, ToolError>, Ended>,
+    /// What the guest could not say itself.
+    notes: Vec<String>,
+    changes: StateChanges,
+    open: Option<OpenState>,
+}
+
+/// What a plugin returned, as a tool's answer.
+fn plugin_answer(returned: extism::Returned) -> Result<Result<types::ToolOutput, types::ToolError>, Ended> {
+    match returned {
+        Ok(output) => extism::output(&output),
+        Err(error) => Ok(Err(types::ToolError::Failed(error))),
+    }
+}
+
 impl Skill {
+    /// What of its grants a plugin can ask for by name.
+    fn answers(&self, placeholders: &Placeholders) -> BTreeMap<String, String> {
+        let secrets = placeholders.variables(&self.network.secrets).map(|(name, value)| (name.into(), value.into()));
+        self.environment.iter().cloned().chain(secrets).collect()
+    }
+
     async fn convert(
         &self,
         answer: Result<types::ToolOutput, types::ToolError>,
@@ -347,16 +455,34 @@ struct Granted {
     placeholders: Placeholders,
 }
 
+impl Granted {
+    fn nothing() -> Result<Self, LoadError> {
+        let network = Arc::new(open_network(NetworkGrants::default())?);
+        Ok(Self { directories: OpenGrants::default(), network, placeholders: Placeholders::default() })
+    }
+}
+
+impl Limited for SkillStore {
+    fn limiter(&mut self) -> &mut Limiter {
+        &mut self.limiter
+    }
+}
+
+impl Limited for PluginStore {
+    fn limiter(&mut self) -> &mut Limiter {
+        &mut self.limiter
+    }
+}
+
 impl SkillStore {
     fn new(skill: &Skill, wasi: WasiCtx, granted: Granted, context: CallContext) -> Self {
-        let Granted { directories, network, placeholders } = granted;
-        let egress = skill.sandbox.egress();
+        let denials = Denials::new(&skill.name, context.observer.clone());
         Self {
             wasi,
             table: resources(&skill.limits),
-            files: GuestFiles::new(directories, skill.limits.disk, Denials::new(&skill.name, context.observer.clone())),
+            files: GuestFiles::new(granted.directories.clone(), skill.limits.disk, denials),
             http: WasiHttpCtx::new(),
-            gate: Gate::new(egress, network, placeholders, &skill.name, &context, skill.limits),
+            gate: skill.gate(granted, &context),
             limiter: Limiter::new(&skill.limits),
             skill_name: skill.name.clone(),
             state: SkillState::new(context.state.clone(), skill.limits.state),
@@ -364,12 +490,14 @@ impl SkillStore {
             reports: 0,
         }
     }
-}
 
-impl SkillStore {
-    /// What was denied, and which limits of the host were passed: one sentence each.
-    fn notes(&self) -> Vec<String> {
-        self.files.notes().chain(self.gate.notes()).collect()
+    /// What came out of a call that returned, or did not.
+    fn called(self, returned: bool, result: Result<Result<ToolOutput, ToolError>, Ended>) -> Called {
+        // What was denied, and which limits of the host were passed: one sentence each.
+        let notes = self.files.notes().chain(self.gate.notes()).collect();
+        let (changes, open) = self.state.finish();
+        // What a call changed before it crashed is half of something.
+        Called { result, notes, changes: if returned { changes } else { Vec::new() }, open }
     }
 }
 

@@ -21,6 +21,10 @@ pub const CONFORMANCE: &str = env!("COMPONENT_CONFORMANCE");
 pub const TYPED: &str = env!("COMPONENT_TYPED");
 /// Its WIT.
 pub const TYPED_WIT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../typed-guest/wit");
+/// An Extism plugin with many tools, built without WASI and with it.
+pub const EXTISM: [&str; 2] = [env!("COMPONENT_EXTISM_WASM32_UNKNOWN_UNKNOWN"), env!("COMPONENT_EXTISM_WASM32_WASIP1")];
+/// Another, with the second interface of hyper-mcp.
+pub const EXTISM_HANDLERS: &str = env!("COMPONENT_EXTISM_HANDLERS_WASM32_UNKNOWN_UNKNOWN");
 /// The plugin `base`, the skill that every Expert has.
 pub const BASE: &str = env!("COMPONENT_PERSTACK_BASE");
 /// The plugin `scoreboard`, a skill.

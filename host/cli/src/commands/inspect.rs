@@ -111,6 +111,7 @@ fn show(subject: &Subject<'_>, inspected: &Inspected, refused: &[Refusal]) -> St
         Purpose::Skill => "skill",
         Purpose::OtherSkill => "skill of a world of its own",
         Purpose::Logic => "an Expert's logic",
+        Purpose::Plugin => "Extism plugin",
     };
     let bytes = size(subject.component.size().bytes());
     let mut text = format!("{}   {purpose}, {bytes}, sha256:{}\n", subject.name, digest(&subject.component));
@@ -282,6 +283,7 @@ fn describe(subject: &Subject<'_>, inspected: &Inspected, refused: &[Refusal]) -
             Purpose::Skill => "skill",
             Purpose::OtherSkill => "otherSkill",
             Purpose::Logic => "logic",
+            Purpose::Plugin => "plugin",
         },
         "bytes": subject.component.size().bytes(),
         "sha256": digest(&subject.component),

@@ -1,5 +1,7 @@
 //! Skills: the named sets of tools that an Expert is given.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
 use super::bounds::{
@@ -37,7 +39,7 @@ pub struct Skill {
 /// Where the tools of a skill come from.
 #[derive(Clone, Debug, PartialEq)]
 pub enum SkillKind {
-    /// A component, confined to what it is granted.
+    /// A component or a plugin, confined to what it is granted.
     Wasm(WasmSkill),
     /// A native MCP server that is started for the run.
     McpStdio(McpStdioSkill),
@@ -47,15 +49,26 @@ pub enum SkillKind {
     Interactive(InteractiveSkill),
 }
 
-/// A skill from a component.
+/// A skill from a component, or from an Extism plugin.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WasmSkill {
-    /// The component.
+    /// The component or the plugin.
     pub component: ComponentPath,
+    /// Which of the two it is.
+    pub form: WasmForm,
     /// How long an instance of it lives.
     pub lifetime: Lifetime,
     /// What it is granted.
     pub capabilities: Capabilities,
+}
+
+/// What the file of a skill is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WasmForm {
+    /// A component.
+    Component,
+    /// An Extism plugin, with the values of its configuration by their names.
+    Extism(BTreeMap<String, String>),
 }
 
 /// A skill from a native MCP server.
@@ -115,6 +128,7 @@ pub const BASE_SKILL: &str = "@perstack/base";
 words! {
     enum SkillType {
         Wasm = "wasmSkill",
+        Extism = "extismSkill",
         McpStdio = "mcpStdioSkill",
         McpSse = "mcpSseSkill",
         Interactive = "interactiveSkill",
@@ -122,11 +136,12 @@ words! {
 }
 
 impl SkillType {
-    const ALL: [Self; 4] = [Self::Wasm, Self::McpStdio, Self::McpSse, Self::Interactive];
+    const ALL: [Self; 5] = [Self::Wasm, Self::Extism, Self::McpStdio, Self::McpSse, Self::Interactive];
 
     const fn fields(self) -> &'static [&'static str] {
         match self {
             Self::Wasm => &["type", "component", "description", "rule", "pick", "omit", "lifetime", "capabilities"],
+            Self::Extism => &["type", "component", "description", "rule", "pick", "omit", "config", "capabilities"],
             Self::McpStdio => &[
                 "type",
                 "command",
@@ -171,6 +186,7 @@ impl Skill {
             omit: fields.list("omit", tool_name)?,
             kind: match kind {
                 SkillType::Wasm => SkillKind::Wasm(WasmSkill::read(&fields)?),
+                SkillType::Extism => SkillKind::Wasm(WasmSkill::read_extism(&fields)?),
                 SkillType::McpStdio => SkillKind::McpStdio(McpStdioSkill::read(&fields)?),
                 SkillType::McpSse => SkillKind::McpSse(McpSseSkill::read(&fields)?),
                 SkillType::Interactive => SkillKind::Interactive(InteractiveSkill::read(&fields)?),
@@ -195,12 +211,64 @@ impl WasmSkill {
     fn read(fields: &Fields<'_>) -> Result<Self, ConfigError> {
         Ok(Self {
             component: fields.required("component")?.parse()?,
+            form: WasmForm::Component,
             lifetime: fields.optional("lifetime", |field| field.parse())?.unwrap_or_default(),
-            capabilities: fields
-                .optional("capabilities", |field| Capabilities::read(field, fields.place()))?
-                .unwrap_or_default(),
+            capabilities: read_capabilities(fields)?,
         })
     }
+
+    fn read_extism(fields: &Fields<'_>) -> Result<Self, ConfigError> {
+        let capabilities = read_capabilities(fields)?;
+        if let Some(table) = fields.get("capabilities")
+            && let Some(files) = table.named_table()?.get("filesystem")
+            && !capabilities.filesystem.is_empty()
+        {
+            let hint = "a component can be granted files: `type = \"wasmSkill\"`";
+            return Err(files.invalid("an Extism plugin has no files here").with_hint(Some(hint.into())));
+        }
+        let config = match fields.get("config") {
+            Some(config) => read_plugin_config(&config, &capabilities)?,
+            None => BTreeMap::new(),
+        };
+        Ok(Self {
+            component: fields.required("component")?.parse()?,
+            form: WasmForm::Extism(config),
+            lifetime: Lifetime::Call,
+            capabilities,
+        })
+    }
+}
+
+fn read_capabilities(fields: &Fields<'_>) -> Result<Capabilities, ConfigError> {
+    let read = |field: &Field<'_>| Capabilities::read(field, fields.place());
+    Ok(fields.optional("capabilities", read)?.unwrap_or_default())
+}
+
+/// A plugin asks for granted variables and for secrets as it does for its configuration, so each name is there once.
+fn read_plugin_config(field: &Field<'_>, capabilities: &Capabilities) -> Result<BTreeMap<String, String>, ConfigError> {
+    let fields = field.named_table()?;
+    let entries = fields.entries();
+    if entries.len() > MAX_ITEMS {
+        return Err(
+            field.invalid(format_args!("{} values are too many, at most {MAX_ITEMS} are allowed", entries.len()))
+        );
+    }
+    let granted = |name: &str| {
+        let in_env = capabilities.env.iter().any(|granted| granted.as_str() == name);
+        in_env || capabilities.secrets.keys().any(|granted| granted.as_str() == name)
+    };
+    let read = |entry: &Field<'_>| {
+        entry.check_name("a value of a plugin's configuration")?;
+        if granted(entry.name()) {
+            return Err(entry
+                .invalid_name(format!("{} is both in `config` and in `capabilities`", quote(entry.name())))
+                .with_hint(Some(
+                    "a plugin asks for variables and secrets by the same names: keep one of them".into(),
+                )));
+        }
+        Ok((entry.name().to_owned(), entry.text(MAX_TEXT_CHARACTERS)?))
+    };
+    entries.iter().map(read).collect()
 }
 
 impl McpStdioSkill {

@@ -31,7 +31,8 @@ impl Captured {
         Self { limit: usize::try_from(limit).unwrap_or(usize::MAX), kept: Arc::default() }
     }
 
-    fn push(&self, bytes: &[u8]) {
+    /// Keeps what fits.
+    pub(crate) fn push(&self, bytes: &[u8]) {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let room = self.limit.saturating_sub(kept.bytes.len()).min(bytes.len());
         kept.bytes.extend_from_slice(&bytes[..room]);

@@ -5,6 +5,7 @@
 mod answers;
 mod base;
 mod cache;
+mod extism;
 mod fetch;
 mod files;
 mod harness;
