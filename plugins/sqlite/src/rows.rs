@@ -75,7 +75,7 @@ pub(crate) fn query(connection: &Connection, sql: &str, parameters: &[Value], li
     if !statement.readonly() {
         return Err(ToolError::InvalidArguments("the statement would change the database: use `execute`".to_owned()));
     }
-    let columns = statement.column_names().into_iter().map(str::to_owned).collect();
+    let columns = statement.column_names().map(str::to_owned).collect();
     let mut answer = Answer { columns, rows: Vec::new(), truncated: false };
     let mut left = MAX_ANSWER;
     let mut rows = bind(&mut statement, parameters)?;
