@@ -36,6 +36,7 @@ mod mcp_serve;
 mod mcp_servers;
 mod models;
 mod network;
+mod plugins;
 mod policy;
 mod recordings;
 mod resume;
