@@ -27,6 +27,7 @@ mod harness;
 mod inspect;
 mod interrupt;
 mod kill;
+mod languages;
 mod log;
 mod logic;
 mod mcp;

@@ -11,23 +11,22 @@
 #![allow(clippy::print_stdout, clippy::unwrap_used, reason = "this is a benchmark")]
 
 mod bare;
+mod context;
 mod times;
 
 use std::collections::BTreeSet;
 use std::hint::black_box;
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use perstack_core::config::{Access, NetworkPattern};
-use perstack_core::{
-    CallContext, Id, Limits, NotKept, Observation, Observer, OpenState, StateError, StateSource, ToolSet,
-};
+use perstack_core::{Limits, ToolSet};
 use perstack_sandbox::{Cache, ComponentBytes, DirectoryGrant, Grants, NetworkGrants, Sandbox, SandboxConfig, Skill};
 use serde_json::{Value, json};
 
 use bare::Bare;
+use context::context;
 use times::{Row, timed};
 
 const WARM_UP: usize = 200;
@@ -83,10 +82,10 @@ async fn measure() -> ExitCode {
     let ratio = ours.median.as_secs_f64() / theirs.median.as_secs_f64();
     let (warm, cold) = (Row::of(warm), Row::of(cold));
     println!("{:<44} {:>12} {:>12}", "", "min", "median");
-    theirs.print("call, bare wasmtime");
-    ours.print("call, Skill::call");
-    warm.print("load, from the cache");
-    cold.print("load, compiled");
+    print(&theirs, "call, bare wasmtime");
+    print(&ours, "call, Skill::call");
+    print(&warm, "load, from the cache");
+    print(&cold, "load, compiled");
     println!("\nSkill::call / bare wasmtime, medians: {ratio:.2} (at most {MAX_RATIO})");
     println!("added to opening a file:              {open:.1?} (at most {MAX_OPEN:?})");
     println!("added to a request, {DESTINATIONS} granted:       {decision:.1?} (at most {MAX_DECISION:?})");
@@ -95,6 +94,10 @@ async fn measure() -> ExitCode {
         return ExitCode::FAILURE;
     }
     ExitCode::SUCCESS
+}
+
+fn print(row: &Row, name: &str) {
+    println!("{name:<44} {:>12.1?} {:>12.1?}", row.min, row.median);
 }
 
 /// The same component twice.
@@ -157,27 +160,4 @@ async fn load(folder: &Path, workspace: &Path) -> (Skill, Duration) {
     let took = started.elapsed();
     assert!(!skill.tools().is_empty());
     (skill, took)
-}
-
-fn context() -> CallContext {
-    struct Nothing;
-    #[async_trait::async_trait]
-    impl StateSource for Nothing {
-        async fn open(&self) -> Result<OpenState, StateError> {
-            Err(StateError::Unavailable("there is none".into()))
-        }
-    }
-    impl Observer for Nothing {
-        fn observe(&self, _: Observation) -> Result<(), NotKept> {
-            Ok(())
-        }
-    }
-    CallContext {
-        job_id: Id::from_entropy([1; 24]),
-        run_id: Id::from_entropy([2; 24]),
-        tool_call_id: "call-1".into(),
-        expert_key: "bench".into(),
-        state: Arc::new(Nothing),
-        observer: Arc::new(Nothing),
-    }
 }

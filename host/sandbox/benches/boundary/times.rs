@@ -1,4 +1,4 @@
-//! Times, in turns and as rows of a table.
+//! Times of many calls.
 
 use std::time::{Duration, Instant};
 
@@ -17,9 +17,5 @@ impl Row {
     pub(crate) fn of(mut times: Vec<Duration>) -> Self {
         times.sort();
         Self { min: times[0], median: times[times.len() / 2] }
-    }
-
-    pub(crate) fn print(&self, name: &str) {
-        println!("{name:<44} {:>12.1?} {:>12.1?}", self.min, self.median);
     }
 }

@@ -1,0 +1,1 @@
+"""What is inside a component, and nowhere else: the host as componentize-py binds it."""
