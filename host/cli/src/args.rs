@@ -9,6 +9,8 @@ use perstack_core::config::{ReasoningBudget, RuntimeName};
 
 use crate::commands::log::{Condition, Steps};
 use crate::commands::mcp::install::{Client, EntryName};
+use crate::commands::skill::Lang;
+use crate::commands::skill::new::SkillName;
 use crate::model::ProviderChoice;
 
 /// Runs AI agents ("Experts") whose skills and logic are WASI components.
@@ -73,13 +75,16 @@ pub(crate) enum Command {
                             Each component has what its Expert grants it, and every call is in `perstack log`."
     )]
     Mcp(McpArgs),
-    /// Gets components ready to be skills.
+    /// Makes skills: from a new folder to a component.
     #[command(subcommand)]
     Skill(SkillCommand),
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum SkillCommand {
+    /// Makes a folder with a skill that builds, a test, and an Expert that uses it.
+    #[command(after_help = "Example:\n  perstack skill new weather")]
+    New(NewArgs),
     /// Puts the documentation of its WIT into a component, so that models read it.
     #[command(after_help = "Example:\n  perstack skill pack weather.wasm --wit wit     writes weather.packed.wasm")]
     Pack(PackArgs),
@@ -262,6 +267,15 @@ pub(crate) struct InspectArgs {
     /// One JSON object.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Arguments)]
+pub(crate) struct NewArgs {
+    /// The skill's name, and the folder's: small letters, digits and `-`.
+    pub(crate) name: SkillName,
+    /// What it is written in.
+    #[arg(long, value_name = "LANG", value_enum, default_value_t = Lang::Rust)]
+    pub(crate) lang: Lang,
 }
 
 #[derive(Debug, Arguments)]

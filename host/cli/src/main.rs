@@ -64,7 +64,10 @@ fn run(args: Args) -> Result<failure::Exit, Failure> {
                 Some(McpCommand::Install(command)) => commands::mcp::install::install(command, &global),
             },
             Some(Command::Run(command)) => commands::run::run(command, global, policy).await,
-            Some(Command::Skill(SkillCommand::Pack(command))) => commands::skill::pack(&command),
+            Some(Command::Skill(command)) => match &command {
+                SkillCommand::New(command) => commands::skill::new::new(command),
+                SkillCommand::Pack(command) => commands::skill::pack::pack(command),
+            },
             Some(Command::Start(command)) => commands::start::start(command, global, policy).await,
         }
     });

@@ -10,7 +10,7 @@ use perstack_runtime::{Environment, HostPolicy, credentials_file};
 
 use crate::args::{Command, GlobalArgs, McpCommand, SharedArgs, SkillCommand};
 use crate::commands::doctor::Machine;
-use crate::commands::skill::packed_path;
+use crate::commands::skill::pack::packed_path;
 use crate::context;
 use crate::failure::{Exit, Failure};
 use crate::model::{ProviderChoice, environment_files, process_environment, provider_name};
@@ -123,6 +123,7 @@ fn places(command: Option<&Command>, global: &GlobalArgs) -> Result<Vec<Place>, 
             add(Reach::Write, caches());
         }
         Some(Command::Log(command)) => add(Reach::Read, vec![command.workspace.clone().unwrap_or_else(here)]),
+        Some(Command::Skill(SkillCommand::New(_))) => add(Reach::Write, vec![here()]),
         Some(Command::Skill(SkillCommand::Pack(command))) => {
             add(Reach::Read, vec![command.component.clone(), command.wit.clone()]);
             let output = packed_path(command);
