@@ -39,5 +39,6 @@ mod network;
 mod policy;
 mod recordings;
 mod resume;
+mod skill_author;
 mod tracer;
 mod typed;

@@ -10,6 +10,7 @@ use perstack_core::config::{ReasoningBudget, RuntimeName};
 use crate::commands::log::{Condition, Steps};
 use crate::commands::mcp::install::{Client, EntryName};
 use crate::commands::skill::Lang;
+use crate::commands::skill::call::Grant;
 use crate::commands::skill::new::SkillName;
 use crate::model::ProviderChoice;
 
@@ -85,6 +86,15 @@ pub(crate) enum SkillCommand {
     /// Makes a folder with a skill that builds, a test, and an Expert that uses it.
     #[command(after_help = "Example:\n  perstack skill new weather")]
     New(NewArgs),
+    /// Builds the skill that this folder is in, with what builds its language.
+    Build,
+    /// Calls one tool of a component, with nothing granted but what is said here.
+    #[command(
+        after_help = "Examples:\n  perstack skill call count '{\"text\":\"one two\"}'             the skill of this folder\n  \
+                      perstack skill call weather.wasm forecast '{\"city\":\"Kyoto\"}' --grant network=https://api.open-meteo.com\n\n\
+                      The answer is on stdout, all else on stderr. Exit status: 0, 1 the call failed, 2 it could not start."
+    )]
+    Call(CallArgs),
     /// Puts the documentation of its WIT into a component, so that models read it.
     #[command(after_help = "Example:\n  perstack skill pack weather.wasm --wit wit     writes weather.packed.wasm")]
     Pack(PackArgs),
@@ -276,6 +286,22 @@ pub(crate) struct NewArgs {
     /// What it is written in.
     #[arg(long, value_name = "LANG", value_enum, default_value_t = Lang::Rust)]
     pub(crate) lang: Lang,
+}
+
+#[derive(Debug, Arguments)]
+pub(crate) struct CallArgs {
+    /// The component, else the one of this folder's package; the tool; its arguments, one JSON object.
+    #[arg(value_name = "[FILE.wasm] TOOL [ARGUMENTS]", required = true, num_args = 1..=3)]
+    pub(crate) words: Vec<String>,
+    /// network=URL, read=PATH, write=PATH, env=NAME or secret=NAME@HOST; may be there several times.
+    #[arg(long, value_name = "GRANT")]
+    pub(crate) grant: Vec<Grant>,
+    /// The folder that paths are relative to, where the call is on record; by default this one.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) workspace: Option<PathBuf>,
+    /// A file of variables, in place of `.env` and `.env.local`.
+    #[arg(long, value_name = "PATH", num_args = 1..)]
+    pub(crate) env_path: Vec<PathBuf>,
 }
 
 #[derive(Debug, Arguments)]

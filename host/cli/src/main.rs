@@ -65,6 +65,8 @@ fn run(args: Args) -> Result<failure::Exit, Failure> {
             },
             Some(Command::Run(command)) => commands::run::run(command, global, policy).await,
             Some(Command::Skill(command)) => match &command {
+                SkillCommand::Build => commands::skill::build::build(policy.as_ref()),
+                SkillCommand::Call(command) => commands::skill::call::call(command, policy).await,
                 SkillCommand::New(command) => commands::skill::new::new(command),
                 SkillCommand::Pack(command) => commands::skill::pack::pack(command),
             },

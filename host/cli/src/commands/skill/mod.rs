@@ -1,10 +1,17 @@
 //! `perstack skill`: from an idea to a component that is a skill. What there is for a language is a file of its name.
 
+pub(crate) mod build;
+pub(crate) mod call;
 pub(crate) mod new;
 pub(crate) mod pack;
 mod rust;
 
+use std::path::{Path, PathBuf};
+
 use clap::ValueEnum;
+use perstack_runtime::HostPolicy;
+
+use crate::failure::Failure;
 
 /// What a skill is written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -27,6 +34,10 @@ struct Kit {
     template: &'static [File],
     /// The files of its SDK, and the folder that they are written to.
     sdk: (&'static str, &'static [File]),
+    /// The file that says that a folder is a package of this language.
+    manifest: &'static str,
+    /// Builds the package of a folder. Gives the component's file, named as the package is.
+    build: fn(&Path, Option<&HostPolicy>) -> Result<PathBuf, Failure>,
     /// Names that the language keeps for itself.
     reserved: &'static [&'static str],
 }
