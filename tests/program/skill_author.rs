@@ -124,6 +124,7 @@ fn every_command_of_the_guide_does_what_it_says() {
     assert!(of("call count ").stderr.ends_with(" ms\n"), "{:?}", of("call count "));
     let denied = of("count_file");
     assert!(denied.stderr.contains("`README.md` cannot be read"), "{denied:?}");
+    assert!(denied.stderr.contains("hint: it says that it needs, and was not granted: --grant 'read=.'"), "{denied:?}");
     assert_eq!(denied.stdout, "");
     assert!(of("--grant read=.").stdout.starts_with("{\"words\":"));
     assert!(of("inspect").stdout.contains("count_file(path: string)"), "{:?}", of("inspect"));

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use perstack_core::config::{Access, EnvName, FilesystemGrant, GrantPath, HostPattern, NetworkPattern};
+use perstack_core::config::{Access, EnvName, FilesystemGrant, GrantPath, HostPattern, Needs, NetworkPattern};
 use perstack_core::{Content, Event, EventBody, ProxyAction, RuntimeEvent, ToolError, ToolOutput};
 use perstack_runtime::{HostPolicy, Project, Runtime, RuntimeConfig};
 use serde_json::Value;
@@ -142,7 +142,14 @@ pub(crate) async fn call(args: &CallArgs, policy: Option<HostPolicy>) -> Result<
     let took = began.elapsed();
     session.close().await?;
     let exit = match answer {
-        Ok(answer) => show(&called.tool, answer),
+        Ok(answer) => {
+            let failed = answer.is_err();
+            let exit = show(&called.tool, answer);
+            if failed {
+                advise(&runtime, &project).await;
+            }
+            exit
+        }
         Err(exit) => exit,
     };
     context::note(&format!("{:.1} ms", took.as_secs_f64() * 1e3));
@@ -163,6 +170,27 @@ fn show(tool: &str, answer: Result<ToolOutput, ToolError>) -> Exit {
             Exit::Failed
         }
     }
+}
+
+/// The grants that the component says that it needs, and the call did not have: their lack may be why it failed.
+async fn advise(runtime: &Runtime, project: &Project) {
+    let Some(used) = project.uses().next() else { return };
+    let Ok(component) = project.component(used.component) else { return };
+    let Ok(inspected) = runtime.inspect(&component).await else { return };
+    let missing = inspected.component.needs.map(|needs| options(&needs.missing_in(used.granted))).unwrap_or_default();
+    if !missing.is_empty() {
+        context::note(&format!("  hint: it says that it needs, and was not granted: {}", missing.join(" ")));
+    }
+}
+
+/// The options that grant something.
+fn options(needs: &Needs) -> Vec<String> {
+    let network = needs.network.iter().map(|pattern| format!("network={pattern}"));
+    let files = needs.filesystem.iter().map(|grant| format!("{}={}", grant.access, grant.path));
+    let env = needs.env.iter().map(|name| format!("env={name}"));
+    let secrets = needs.secrets.iter().flat_map(|(name, hosts)| hosts.iter().map(move |host| (name, host)));
+    let secrets = secrets.map(|(name, host)| format!("secret={name}@{}", host.as_str()));
+    network.chain(files).chain(env).chain(secrets).map(|grant| format!("--grant '{grant}'")).collect()
 }
 
 /// The parts of an answer, a line each; of what is no text, what it is.
@@ -242,6 +270,17 @@ mod tests {
         assert_eq!(skill.component.as_str(), "odd \"name\".wasm");
         assert_eq!((granted.network.len(), granted.filesystem.len(), granted.secrets.len()), (1, 2, 1));
         assert_eq!(granted.filesystem[1].access, Access::Write);
+    }
+
+    #[test]
+    fn what_is_missing_is_an_option_that_grants_it() {
+        let text = "network = ['https://a.com']\nfilesystem = [{ path = 'out', access = 'write' }]\nsecrets = { KEY = ['a.com'] }";
+        let options = options(&Needs::parse(text).unwrap());
+        assert_eq!(options, ["--grant 'network=https://a.com'", "--grant 'write=out'", "--grant 'secret=KEY@a.com'"]);
+        for option in options {
+            let grant = option.trim_start_matches("--grant '").trim_end_matches('\'');
+            assert!(grant.parse::<Grant>().is_ok(), "{grant}");
+        }
     }
 
     #[test]
