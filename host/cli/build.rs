@@ -1,4 +1,10 @@
-//! Builds the plugins that are part of the program.
+//! Builds the plugins that are part of the program, and gets the SDK ready that `perstack skill new` writes.
+
+#[path = "build/sdk.rs"]
+mod sdk;
+
+use std::env;
+use std::path::Path;
 
 use perstack_guest_build::{Guest, components};
 
@@ -12,5 +18,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let name = package.replace('-', "_").to_uppercase();
         println!("cargo::rustc-env=COMPONENT_{name}={}", path.display());
     }
-    Ok(())
+    let repository = Path::new(&env::var("CARGO_MANIFEST_DIR")?).join("../..");
+    sdk::write(&repository, Path::new(&env::var("OUT_DIR")?))
 }

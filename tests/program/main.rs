@@ -41,5 +41,6 @@ mod plugins;
 mod policy;
 mod recordings;
 mod resume;
+mod skill_author;
 mod tracer;
 mod typed;

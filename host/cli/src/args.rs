@@ -9,6 +9,9 @@ use perstack_core::config::{ReasoningBudget, RuntimeName};
 
 use crate::commands::log::{Condition, Steps};
 use crate::commands::mcp::install::{Client, EntryName};
+use crate::commands::skill::Lang;
+use crate::commands::skill::call::Grant;
+use crate::commands::skill::new::SkillName;
 use crate::model::ProviderChoice;
 
 /// Runs AI agents ("Experts") whose skills and logic are WASI components.
@@ -73,13 +76,25 @@ pub(crate) enum Command {
                             Each component has what its Expert grants it, and every call is in `perstack log`."
     )]
     Mcp(McpArgs),
-    /// Gets components ready to be skills.
+    /// Makes skills: from a new folder to a component.
     #[command(subcommand)]
     Skill(SkillCommand),
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum SkillCommand {
+    /// Makes a folder with a skill that builds, a test, and an Expert that uses it.
+    #[command(after_help = "Example:\n  perstack skill new weather")]
+    New(NewArgs),
+    /// Builds the skill that this folder is in, with what builds its language.
+    Build,
+    /// Calls one tool of a component, with nothing granted but what is said here.
+    #[command(
+        after_help = "Examples:\n  perstack skill call count '{\"text\":\"one two\"}'             the skill of this folder\n  \
+                      perstack skill call weather.wasm forecast '{\"city\":\"Kyoto\"}' --grant network=https://api.open-meteo.com\n\n\
+                      The answer is on stdout, all else on stderr. Exit status: 0, 1 the call failed, 2 it could not start."
+    )]
+    Call(CallArgs),
     /// Puts the documentation of its WIT into a component, so that models read it.
     #[command(after_help = "Example:\n  perstack skill pack weather.wasm --wit wit     writes weather.packed.wasm")]
     Pack(PackArgs),
@@ -262,6 +277,31 @@ pub(crate) struct InspectArgs {
     /// One JSON object.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Arguments)]
+pub(crate) struct NewArgs {
+    /// The skill's name, and the folder's: small letters, digits and `-`.
+    pub(crate) name: SkillName,
+    /// What it is written in.
+    #[arg(long, value_name = "LANG", value_enum, default_value_t = Lang::Rust)]
+    pub(crate) lang: Lang,
+}
+
+#[derive(Debug, Arguments)]
+pub(crate) struct CallArgs {
+    /// The component, else the one of this folder's package; the tool; its arguments, one JSON object.
+    #[arg(value_name = "[FILE.wasm] TOOL [ARGUMENTS]", required = true, num_args = 1..=3)]
+    pub(crate) words: Vec<String>,
+    /// network=URL, read=PATH, write=PATH, env=NAME or secret=NAME@HOST; may be there several times.
+    #[arg(long, value_name = "GRANT")]
+    pub(crate) grant: Vec<Grant>,
+    /// The folder that paths are relative to, where the call is on record; by default this one.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) workspace: Option<PathBuf>,
+    /// A file of variables, in place of `.env` and `.env.local`.
+    #[arg(long, value_name = "PATH", num_args = 1..)]
+    pub(crate) env_path: Vec<PathBuf>,
 }
 
 #[derive(Debug, Arguments)]

@@ -64,7 +64,12 @@ fn run(args: Args) -> Result<failure::Exit, Failure> {
                 Some(McpCommand::Install(command)) => commands::mcp::install::install(command, &global),
             },
             Some(Command::Run(command)) => commands::run::run(command, global, policy).await,
-            Some(Command::Skill(SkillCommand::Pack(command))) => commands::skill::pack(&command),
+            Some(Command::Skill(command)) => match &command {
+                SkillCommand::Build => commands::skill::build::build(policy.as_ref()),
+                SkillCommand::Call(command) => commands::skill::call::call(command, policy).await,
+                SkillCommand::New(command) => commands::skill::new::new(command),
+                SkillCommand::Pack(command) => commands::skill::pack::pack(command),
+            },
             Some(Command::Start(command)) => commands::start::start(command, global, policy).await,
         }
     });

@@ -10,7 +10,8 @@ use perstack_runtime::{Environment, HostPolicy, credentials_file};
 
 use crate::args::{Command, GlobalArgs, McpCommand, SharedArgs, SkillCommand};
 use crate::commands::doctor::Machine;
-use crate::commands::skill::packed_path;
+use crate::commands::skill::call::component_of_call;
+use crate::commands::skill::pack::packed_path;
 use crate::context;
 use crate::failure::{Exit, Failure};
 use crate::model::{ProviderChoice, environment_files, process_environment, provider_name};
@@ -123,6 +124,15 @@ fn places(command: Option<&Command>, global: &GlobalArgs) -> Result<Vec<Place>, 
             add(Reach::Write, caches());
         }
         Some(Command::Log(command)) => add(Reach::Read, vec![command.workspace.clone().unwrap_or_else(here)]),
+        // It starts native programs, and is refused.
+        Some(Command::Skill(SkillCommand::Build)) => {}
+        Some(Command::Skill(SkillCommand::Call(command))) => {
+            add(Reach::Read, component_of_call(command).into_iter().collect());
+            add(Reach::Write, vec![command.workspace.clone().unwrap_or_else(here)]);
+            add(Reach::Read, environment_files(&command.env_path, &config));
+            add(Reach::Write, caches());
+        }
+        Some(Command::Skill(SkillCommand::New(_))) => add(Reach::Write, vec![here()]),
         Some(Command::Skill(SkillCommand::Pack(command))) => {
             add(Reach::Read, vec![command.component.clone(), command.wit.clone()]);
             let output = packed_path(command);

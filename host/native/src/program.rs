@@ -271,7 +271,7 @@ fn check(invocation: &Invocation) -> Result<(), RunError> {
     if entries > MAX_ARGUMENTS || bytes > MAX_ARGUMENT_BYTES { Err(RunError::TooMany) } else { Ok(()) }
 }
 
-fn failure(status: ExitStatus) -> Option<String> {
+pub(crate) fn failure(status: ExitStatus) -> Option<String> {
     match (status.code(), status.signal()) {
         (Some(0), _) => None,
         (Some(code), _) => Some(format!("exit status {code}")),

@@ -70,13 +70,14 @@ mod service;
 mod session;
 mod state;
 mod toolbox;
+mod tools;
 
 pub use error::{ProjectError, RunError};
 pub use grant::Advice;
 pub use inspect::{Inspected, Use};
 pub use perstack_mcp::{HTTP_PATH, ServeError, serve_http, serve_lines};
 pub use perstack_models::{ConnectError, Environment, ScriptError, ScriptedModel, connect, credentials_file};
-pub use perstack_native::supervise;
+pub use perstack_native::{ToolEnded, supervise};
 pub use perstack_sandbox::{
     Cache, CacheContents, CacheError, ComponentBytes, EgressConfig, EgressError, LoadError, PackError, Purpose, pack,
 };
@@ -91,3 +92,4 @@ pub use recorder::Listener;
 pub use request::{Input, JobChoice, Outcome, Prepared, Request, Settings, SkillSummary, Stop};
 pub use service::{Served, Service};
 pub use session::Session;
+pub use tools::{AuthorToolError, run_author_tool};

@@ -96,6 +96,15 @@ impl Project {
         Self::parse(FILE_NAME.to_owned(), text, Files::Bundled(files))
     }
 
+    /// A project that is nowhere written down, whose components are in a folder.
+    ///
+    /// # Errors
+    /// [`ProjectError`].
+    pub fn unwritten(text: String, folder: &Path) -> Result<Self, ProjectError> {
+        let config = folder.join(FILE_NAME);
+        Self::parse("(made up)".to_owned(), text, Files::Folder { folder: folder.to_owned(), config })
+    }
+
     fn parse(path: String, text: String, files: Files) -> Result<Self, ProjectError> {
         match Config::parse(&text) {
             Ok(config) => Ok(Self { config, text: text.into(), path, files }),

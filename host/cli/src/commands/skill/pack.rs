@@ -1,4 +1,4 @@
-//! `perstack skill`: getting components ready to be skills.
+//! `perstack skill pack`: documentation of WIT for models.
 
 use std::io::{Write, stdout};
 use std::path::PathBuf;
