@@ -24,6 +24,8 @@ const EDGES: &[(&str, &[&str])] = &[
     ("perstack-guest", &["perstack-guest-macros"]),
     ("perstack-guest-build", &[]),
     ("perstack-base", &["perstack-guest"]),
+    ("perstack-git-read", &["perstack-guest"]),
+    ("perstack-sqlite", &["perstack-guest"]),
     ("scoreboard", &["perstack-guest"]),
     ("tic-tac-toe", &["perstack-guest"]),
     ("perstack-test-guests", &["perstack-guest"]),
