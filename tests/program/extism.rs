@@ -8,7 +8,7 @@ use std::process::Command;
 use perstack_test_artifacts as artifacts;
 use serde_json::{Value, json};
 
-use crate::harness::{Ran, Workspace, repository};
+use crate::harness::{Ran, Workspace, installed, repository};
 
 const PROJECT: &str = r#"
 [experts."follow"]
@@ -121,14 +121,9 @@ fn an_mcp_client_is_served_the_tools_of_a_plugin() {
     assert!(ran.stdout.contains("through MCP"), "{ran:?}");
 }
 
-/// The folder with Extism's own runtime, or none with a word about it.
+/// The folder with Extism's own runtime.
 fn reference() -> Option<PathBuf> {
-    let folder = std::env::var_os("PERSTACK_TEST_EXTISM").map(PathBuf::from);
-    assert!(folder.is_some() || std::env::var_os("CI").is_none(), "PERSTACK_TEST_EXTISM is not set");
-    if folder.is_none() {
-        eprintln!("skipped: PERSTACK_TEST_EXTISM names no folder with Extism's runtime");
-    }
-    folder
+    installed("PERSTACK_TEST_EXTISM", "Extism's runtime")
 }
 
 /// What Extism's own runtime says of the same calls.

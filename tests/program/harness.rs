@@ -34,6 +34,16 @@ pub(crate) fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap()
 }
 
+/// A folder that `.ci/run` makes and names in a variable; none where it was not asked for, but never in CI.
+pub(crate) fn installed(variable: &str, what: &str) -> Option<PathBuf> {
+    let folder = std::env::var_os(variable).map(PathBuf::from);
+    assert!(folder.is_some() || std::env::var_os("CI").is_none(), "{variable} is not set");
+    if folder.is_none() {
+        eprintln!("skipped: {variable} names no folder with {what}");
+    }
+    folder
+}
+
 /// A workspace for one test. The cache of compiled components is shared by all.
 pub(crate) struct Workspace(TempDir);
 

@@ -10,17 +10,12 @@ use std::sync::OnceLock;
 use perstack_test_artifacts as artifacts;
 use serde_json::{Value, json};
 
-use crate::harness::{Ran, Workspace, repository};
+use crate::harness::{Ran, Workspace, installed, repository};
 use crate::network::serve;
 
-/// Where the tools are; none where they were not asked for, but never in CI.
+/// Where the tools are.
 fn tools() -> Option<PathBuf> {
-    let folder = std::env::var_os("PERSTACK_TEST_LANGUAGES").map(PathBuf::from);
-    assert!(folder.is_some() || std::env::var_os("CI").is_none(), "PERSTACK_TEST_LANGUAGES is not set");
-    if folder.is_none() {
-        eprintln!("skipped: PERSTACK_TEST_LANGUAGES names no folder with the tools of other languages");
-    }
-    folder
+    installed("PERSTACK_TEST_LANGUAGES", "the tools of other languages")
 }
 
 fn run(command: &mut Command) -> String {

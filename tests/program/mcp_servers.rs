@@ -5,17 +5,12 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-use crate::harness::{Ran, Workspace};
+use crate::harness::{Ran, Workspace, installed};
 use crate::recordings::{assert_same, recording, run, script};
 
-/// Where the servers are; none where they were not asked for, but never in CI.
+/// Where the servers are.
 pub(crate) fn servers() -> Option<PathBuf> {
-    let folder = std::env::var_os("PERSTACK_TEST_MCP").map(PathBuf::from);
-    assert!(folder.is_some() || std::env::var_os("CI").is_none(), "PERSTACK_TEST_MCP is not set");
-    if folder.is_none() {
-        eprintln!("skipped: PERSTACK_TEST_MCP names no folder with MCP servers");
-    }
-    folder
+    installed("PERSTACK_TEST_MCP", "MCP servers")
 }
 
 /// A workspace whose `.env` says where programs and servers are.

@@ -1,28 +1,30 @@
 //! Skills: a linked component or plugin, called in a fresh instance each time.
 
+mod store;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use perstack_core::config::{Access, ByteSize, Needs};
 use perstack_core::{
-    CallContext, CallLog, CallOutcome, GrantedSkill, Limits, NotKept, Observation, Observer, OpenState, StateChanges,
-    StateError, StateSource, ToolDefinition, ToolError, ToolOutput, ToolSet,
+    CallContext, CallLog, CallOutcome, GrantedSkill, Limits, ToolDefinition, ToolError, ToolOutput, ToolSet,
 };
 use serde_json::Value;
-use wasmtime::component::{ResourceTable, ResourceTableError};
-use wasmtime_wasi::filesystem::WasiFilesystemCtxView;
-use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
-use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
+use wasmtime::component::ResourceTableError;
+use wasmtime_wasi::{WasiCtx, WasiCtxBuilder};
+
+pub(crate) use self::store::SkillStore;
+use self::store::{Called, Granted, Limited, unattended};
 
 use crate::bindings::{skill, types};
 use crate::capability::{
-    Captured, Denials, FilesView, Gate, Grants, GuestFiles, HasFiles, NetworkGrants, OpenGrants, OpenNetwork,
-    Placeholders, SkillState, open_directories, open_network, set_environment, set_placeholders,
+    Captured, Gate, Grants, OpenGrants, OpenNetwork, Placeholders, open_directories, open_network, set_environment,
+    set_placeholders,
 };
 use crate::component::ComponentBytes;
 use crate::convert;
-use crate::engine::{LinkedSkill, Sandbox, resources};
+use crate::engine::{LinkedSkill, Sandbox};
 use crate::error::{Ended, LoadError, printable};
 use crate::extism::{self, Answers, Plugin, PluginStore};
 use crate::limits::{Limiter, MAX_RANDOM_BYTES, Stopwatch, within};
@@ -59,11 +61,6 @@ enum Functions {
     Typed(Typed),
     /// Through the functions of an Extism plugin, with its configuration.
     Plugin(Plugin, Arc<BTreeMap<String, String>>),
-}
-
-/// What the limiter of a call is found in.
-trait Limited: Send + 'static {
-    fn limiter(&mut self) -> &mut Limiter;
 }
 
 /// How long getting a skill ready took.
@@ -334,15 +331,6 @@ impl ToolSet for Skill {
     }
 }
 
-/// What came out of a call.
-struct Called {
-    result: Result<Result<ToolOutput, ToolError>, Ended>,
-    /// What the guest could not say itself.
-    notes: Vec<String>,
-    changes: StateChanges,
-    open: Option<OpenState>,
-}
-
 /// What a plugin returned, as a tool's answer.
 fn plugin_answer(returned: extism::Returned) -> Result<Result<types::ToolOutput, types::ToolError>, Ended> {
     match returned {
@@ -432,117 +420,4 @@ pub(crate) fn ended(error: &wasmtime::Error, limiter: &mut Limiter, limits: &Lim
     let said: Vec<&str> = said.lines().filter(telling).take(MAX_CRASH_LINES).collect();
     let said = printable(&said.join(" "));
     if said.is_empty() { Ended::Trap(root) } else { Ended::Trap(format!("{root}; it said: {said}")) }
-}
-
-/// What the engine knows about a call.
-pub(crate) struct SkillStore {
-    wasi: WasiCtx,
-    table: ResourceTable,
-    files: GuestFiles,
-    http: WasiHttpCtx,
-    gate: Gate,
-    pub(crate) limiter: Limiter,
-    pub(crate) skill_name: String,
-    pub(crate) context: CallContext,
-    pub(crate) state: SkillState,
-    pub(crate) reports: usize,
-}
-
-/// What one call has of what its skill is granted.
-struct Granted {
-    directories: OpenGrants,
-    network: Arc<OpenNetwork>,
-    placeholders: Placeholders,
-}
-
-impl Granted {
-    fn nothing() -> Result<Self, LoadError> {
-        let network = Arc::new(open_network(NetworkGrants::default())?);
-        Ok(Self { directories: OpenGrants::default(), network, placeholders: Placeholders::default() })
-    }
-}
-
-impl Limited for SkillStore {
-    fn limiter(&mut self) -> &mut Limiter {
-        &mut self.limiter
-    }
-}
-
-impl Limited for PluginStore {
-    fn limiter(&mut self) -> &mut Limiter {
-        &mut self.limiter
-    }
-}
-
-impl SkillStore {
-    fn new(skill: &Skill, wasi: WasiCtx, granted: Granted, context: CallContext) -> Self {
-        let denials = Denials::new(&skill.name, context.observer.clone());
-        Self {
-            wasi,
-            table: resources(&skill.limits),
-            files: GuestFiles::new(granted.directories.clone(), skill.limits.disk, denials),
-            http: WasiHttpCtx::new(),
-            gate: skill.gate(granted, &context),
-            limiter: Limiter::new(&skill.limits),
-            skill_name: skill.name.clone(),
-            state: SkillState::new(context.state.clone(), skill.limits.state),
-            context,
-            reports: 0,
-        }
-    }
-
-    /// What came out of a call that returned, or did not.
-    fn called(self, returned: bool, result: Result<Result<ToolOutput, ToolError>, Ended>) -> Called {
-        // What was denied, and which limits of the host were passed: one sentence each.
-        let notes = self.files.notes().chain(self.gate.notes()).collect();
-        let (changes, open) = self.state.finish();
-        // What a call changed before it crashed is half of something.
-        Called { result, notes, changes: if returned { changes } else { Vec::new() }, open }
-    }
-}
-
-impl WasiView for SkillStore {
-    fn ctx(&mut self) -> WasiCtxView<'_> {
-        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
-    }
-}
-
-impl WasiHttpView for SkillStore {
-    fn http(&mut self) -> WasiHttpCtxView<'_> {
-        WasiHttpCtxView { ctx: &mut self.http, table: &mut self.table, hooks: &mut self.gate }
-    }
-}
-
-impl HasFiles for SkillStore {
-    fn files(&mut self) -> FilesView<'_> {
-        let wasi = WasiFilesystemCtxView { ctx: self.wasi.filesystem(), table: &mut self.table };
-        FilesView::new(&mut self.files, wasi)
-    }
-}
-
-impl types::Host for SkillStore {}
-
-/// The context in which tools are listed: no call, no state, nobody who listens.
-fn unattended() -> CallContext {
-    struct Nothing;
-    #[async_trait::async_trait]
-    impl StateSource for Nothing {
-        async fn open(&self) -> Result<OpenState, StateError> {
-            Err(StateError::Unavailable("there is no state while tools are listed".into()))
-        }
-    }
-    impl Observer for Nothing {
-        fn observe(&self, _: Observation) -> Result<(), NotKept> {
-            Err(NotKept("tools are listed".into()))
-        }
-    }
-    let nowhere = perstack_core::Id::from_entropy([0; 24]);
-    CallContext {
-        job_id: nowhere.clone(),
-        run_id: nowhere,
-        tool_call_id: String::new(),
-        expert_key: String::new(),
-        state: Arc::new(Nothing),
-        observer: Arc::new(Nothing),
-    }
 }
